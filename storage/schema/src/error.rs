@@ -1,0 +1,25 @@
+//! What can be wrong with a record batch or an identifier that claims to be ours.
+
+/// Why something is not a valid span batch or identifier.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A record batch whose schema is not [`crate::arrow_schema`].
+    #[error("column {index} is {found}, expected {expected}")]
+    Schema {
+        /// Position of the first column that differs.
+        index: usize,
+        /// Name and type found there.
+        found: String,
+        /// Name and type that belong there.
+        expected: String,
+    },
+    /// An identifier that is not hexadecimal of the right length.
+    #[error("{text:?} is not an identifier of {bytes} bytes in hexadecimal")]
+    Id {
+        /// What was given.
+        text: String,
+        /// How many bytes the identifier has.
+        bytes: usize,
+    },
+}
