@@ -1,0 +1,106 @@
+//! `cargo xtask score`: how often the localizer is right, on recorded failures with known truth.
+//!
+//! Every case of every data set is given to `epicenter analyze --json`, with the set's normal hours as the baseline,
+//! exactly as a user would run it. The truth is read here and never reaches the program. Printed are AC@k, the share
+//! of cases with a true culprit among the first k suspects, and Avg@5, the mean of AC@1 to AC@5, by set and fault kind.
+//!
+//! Source: the measures of MicroRank (WWW'21) and of the root cause analysis benchmarks since.
+
+mod case;
+mod table;
+
+use anyhow::{Context, Result, ensure};
+use case::{Case, Outcome};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Options of `score`.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// Folder with one sub-folder a data set
+    #[arg(long, env = "EPICENTER_DATASETS", default_value = "../shared/datasets", value_name = "DIR")]
+    datasets: PathBuf,
+    /// Only this data set; may be given more than once
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
+    /// Analyses that run side by side
+    #[arg(long, default_value_t = 2, value_name = "N")]
+    jobs: usize,
+    /// List every case that is not a hit at the first place, with what was said instead
+    #[arg(long)]
+    misses: bool,
+    /// Write the table into this file, between its lines `<!-- score:begin -->` and `<!-- score:end -->`
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+}
+
+/// Builds the program in release mode and scores it on every data set that is there.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    ensure!(args.jobs > 0, "--jobs must be at least 1");
+    let sets = case::find_sets(&args.datasets, &args.only)?;
+    if sets.is_empty() {
+        eprintln!("score: skipped, no data set is in {} (choose another folder with --datasets)", args.datasets.display());
+        return Ok(());
+    }
+    let program = build()?;
+    let mut outcomes = Vec::new();
+    for set in &sets {
+        eprintln!("score: {} cases of {}", set.cases.len(), set.name);
+        outcomes.extend(run_cases(&program, &set.cases, args.jobs)?);
+    }
+    let table = table::render(&outcomes);
+    eprintln!();
+    print(&table)?;
+    if args.misses {
+        print(&table::misses(&outcomes))?;
+    }
+    if let Some(file) = &args.write {
+        table::write_between_marks(file, &table)?;
+    }
+    Ok(())
+}
+
+fn print(text: &str) -> Result<()> {
+    Ok(std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes())?)
+}
+
+fn build() -> Result<PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(&cargo)
+        .args(["build", "--release", "--package", "epicenter", "--bin", "epicenter"])
+        .status()
+        .context("could not run cargo")?;
+    ensure!(status.success(), "the release build failed");
+    let output = Command::new(&cargo).args(["metadata", "--no-deps", "--format-version", "1"]).output()?;
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).context("could not read cargo metadata")?;
+    let target = metadata["target_directory"].as_str().context("cargo metadata names no target directory")?;
+    Ok(Path::new(target).join("release/epicenter"))
+}
+
+/// Runs `jobs` analyses side by side; the outcomes come back in the order of the cases.
+fn run_cases(program: &Path, cases: &[Case], jobs: usize) -> Result<Vec<Outcome>> {
+    let next = AtomicUsize::new(0);
+    let done: Mutex<Vec<(usize, Result<Outcome>)>> = Mutex::new(Vec::new());
+    let bar = indicatif::ProgressBar::new(cases.len() as u64);
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(case) = cases.get(index) else { break };
+                    let outcome = case.analyze(program);
+                    bar.inc(1);
+                    if let Ok(mut done) = done.lock() {
+                        done.push((index, outcome));
+                    }
+                }
+            });
+        }
+    });
+    bar.finish_and_clear();
+    let mut done = done.into_inner().map_err(|_| anyhow::anyhow!("an analysis panicked"))?;
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, outcome)| outcome).collect()
+}
