@@ -20,7 +20,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// Folder with one sub-folder a data set
-    #[arg(long, env = "EPICENTER_DATASETS", default_value = "../shared/datasets", value_name = "DIR")]
+    #[arg(
+        long,
+        env = "EPICENTER_DATASETS",
+        default_value = "../shared/datasets",
+        value_name = "DIR"
+    )]
     datasets: PathBuf,
     /// Only this data set; may be given more than once
     #[arg(long, value_name = "NAME")]
@@ -41,7 +46,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     ensure!(args.jobs > 0, "--jobs must be at least 1");
     let sets = case::find_sets(&args.datasets, &args.only)?;
     if sets.is_empty() {
-        eprintln!("score: skipped, no data set is in {} (choose another folder with --datasets)", args.datasets.display());
+        eprintln!(
+            "score: skipped, no data set is in {} (choose another folder with --datasets)",
+            args.datasets.display()
+        );
         return Ok(());
     }
     let program = build()?;
@@ -73,9 +81,14 @@ fn build() -> Result<PathBuf> {
         .status()
         .context("could not run cargo")?;
     ensure!(status.success(), "the release build failed");
-    let output = Command::new(&cargo).args(["metadata", "--no-deps", "--format-version", "1"]).output()?;
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).context("could not read cargo metadata")?;
-    let target = metadata["target_directory"].as_str().context("cargo metadata names no target directory")?;
+    let output = Command::new(&cargo)
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .output()?;
+    let metadata: serde_json::Value =
+        serde_json::from_slice(&output.stdout).context("could not read cargo metadata")?;
+    let target = metadata["target_directory"]
+        .as_str()
+        .context("cargo metadata names no target directory")?;
     Ok(Path::new(target).join("release/epicenter"))
 }
 

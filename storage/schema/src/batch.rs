@@ -12,7 +12,9 @@ pub struct SpanBatch {
 impl SpanBatch {
     /// A batch of no spans.
     pub fn empty() -> Self {
-        Self { batch: RecordBatch::new_empty(arrow_schema()) }
+        Self {
+            batch: RecordBatch::new_empty(arrow_schema()),
+        }
     }
 
     /// Takes a record batch that has exactly the columns of [`arrow_schema`], by name, type and order; metadata and
@@ -34,7 +36,11 @@ impl SpanBatch {
                 let show = |field: Option<&arrow::datatypes::FieldRef>| {
                     field.map_or_else(|| "absent".to_owned(), |x| format!("{} {}", x.name(), x.data_type()))
                 };
-                return Err(Error::Schema { index, found: show(f), expected: show(e) });
+                return Err(Error::Schema {
+                    index,
+                    found: show(f),
+                    expected: show(e),
+                });
             }
         }
         Ok(Self { batch })

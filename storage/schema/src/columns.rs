@@ -118,12 +118,19 @@ pub(crate) fn entry_fields() -> Fields {
 /// The type of every attribute column: a map from text to a struct of typed children. Keys may repeat if the sender
 /// repeated them.
 pub fn attribute_map_type() -> DataType {
-    DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entry_fields()), false)), false)
+    DataType::Map(
+        Arc::new(Field::new("entries", DataType::Struct(entry_fields()), false)),
+        false,
+    )
 }
 
 pub(crate) fn event_fields() -> Fields {
     Fields::from(vec![
-        Field::new("time", DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())), false),
+        Field::new(
+            "time",
+            DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
+            false,
+        ),
         Field::new("name", DataType::Utf8, false),
         Field::new("attributes", attribute_map_type(), false),
         Field::new("dropped_attributes_count", DataType::UInt32, false),
@@ -165,7 +172,10 @@ pub fn arrow_schema() -> SchemaRef {
             required(name::FLAGS, UInt32),
             required(name::NAME, Utf8),
             required(name::KIND, Int32),
-            required(name::START_TIME, DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()))),
+            required(
+                name::START_TIME,
+                DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
+            ),
             required(name::DURATION_NS, Int64),
             required(name::STATUS_CODE, Int32),
             optional(name::STATUS_MESSAGE, Utf8),

@@ -14,6 +14,18 @@ pub enum Error {
         /// Name and type that belong there.
         expected: String,
     },
+    /// Text that is not UTF-8.
+    #[error("{column} holds text that is not UTF-8")]
+    Text {
+        /// Which column.
+        column: &'static str,
+    },
+    /// More bytes or entries in one column than Arrow's 32-bit offsets can address.
+    #[error("{column} is longer than 2 GiB")]
+    TooLong {
+        /// Which column.
+        column: &'static str,
+    },
     /// An identifier that is not hexadecimal of the right length.
     #[error("{text:?} is not an identifier of {bytes} bytes in hexadecimal")]
     Id {

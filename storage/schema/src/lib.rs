@@ -8,6 +8,7 @@
 //! This crate is pure: no clock, no randomness, no I/O.
 
 mod batch;
+mod builder;
 mod columns;
 mod error;
 mod ids;
@@ -15,6 +16,7 @@ mod row;
 mod time;
 
 pub use batch::SpanBatch;
+pub use builder::{LinkRow, RawValue, ResourceRow, SpanBatchBuilder, SpanRow};
 pub use columns::{SCHEMA_VERSION, arrow_schema, attribute_map_type, event_list_type, link_list_type, name};
 pub use error::Error;
 pub use ids::{SpanId, TraceId};

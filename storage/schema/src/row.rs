@@ -2,8 +2,8 @@
 
 use crate::{DurationNs, SpanId, Timestamp, TraceId};
 use arrow::array::{
-    Array, AsArray, BinaryArray, BooleanArray, DictionaryArray, FixedSizeBinaryArray, Float64Array, Int32Array, Int64Array,
-    ListArray, MapArray, StringArray, StructArray, TimestampNanosecondArray, UInt32Array,
+    Array, AsArray, BinaryArray, BooleanArray, DictionaryArray, FixedSizeBinaryArray, Float64Array, Int32Array,
+    Int64Array, ListArray, MapArray, StringArray, StructArray, TimestampNanosecondArray, UInt32Array,
 };
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type, TimestampNanosecondType, UInt32Type};
 use arrow::record_batch::RecordBatch;
@@ -59,7 +59,11 @@ pub enum AttributeValue<'a> {
 impl<'a> AttributeValue<'a> {
     /// The text, if it is text.
     pub fn as_str(self) -> Option<&'a str> {
-        if let Self::String(text) = self { Some(text) } else { None }
+        if let Self::String(text) = self {
+            Some(text)
+        } else {
+            None
+        }
     }
 }
 
@@ -471,5 +475,8 @@ fn dictionary_text(column: &Dictionary, row: usize) -> Option<&str> {
 
 fn list(column: &ListArray, row: usize) -> (&StructArray, Range<usize>) {
     let offsets = column.value_offsets();
-    (column.values().as_struct(), offsets[row] as usize..offsets[row + 1] as usize)
+    (
+        column.values().as_struct(),
+        offsets[row] as usize..offsets[row + 1] as usize,
+    )
 }

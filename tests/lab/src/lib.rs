@@ -1,1 +1,4 @@
-//! placeholder
+//! The lab: a synthetic system that sends real OTLP, and load for benches.
+
+pub mod load;
+pub mod payload;

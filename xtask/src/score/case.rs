@@ -75,18 +75,27 @@ struct Entity {
 /// A set whose truth cannot be read, or a named set that is absent.
 pub(super) fn find_sets(folder: &Path, only: &[String]) -> Result<Vec<Set>> {
     let mut sets = Vec::new();
-    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(sets) };
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Ok(sets);
+    };
     let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     folders.sort();
     for folder in folders {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let truth = folder.join("cases.jsonl");
         if truth.is_file() && (only.is_empty() || only.contains(&name)) {
-            sets.push(Set { cases: read_cases(&name, &folder, &truth)?, name });
+            sets.push(Set {
+                cases: read_cases(&name, &folder, &truth)?,
+                name,
+            });
         }
     }
     for name in only {
-        ensure!(sets.iter().any(|set| set.name == *name), "there is no data set {name} in {}", folder.display());
+        ensure!(
+            sets.iter().any(|set| set.name == *name),
+            "there is no data set {name} in {}",
+            folder.display()
+        );
     }
     Ok(sets)
 }
@@ -142,7 +151,10 @@ impl Case {
 impl Outcome {
     /// Place of the first true culprit, from 1.
     pub(super) fn place(&self) -> Option<usize> {
-        self.ranking.iter().position(|service| self.culprits.contains(service)).map(|index| index + 1)
+        self.ranking
+            .iter()
+            .position(|service| self.culprits.contains(service))
+            .map(|index| index + 1)
     }
 }
 
@@ -156,7 +168,9 @@ fn rank(incidents: Incidents) -> (Vec<String>, String) {
         }
     }
     suspects.sort_by(|a, b| b.0.total_cmp(&a.0));
-    let cause = suspects.first().map_or_else(|| "none".to_owned(), |(_, _, kind)| kind.clone());
+    let cause = suspects
+        .first()
+        .map_or_else(|| "none".to_owned(), |(_, _, kind)| kind.clone());
     let mut ranking: Vec<String> = Vec::new();
     for (_, service, _) in suspects {
         if !ranking.contains(&service) {

@@ -72,7 +72,9 @@ pub(super) fn misses(outcomes: &[Outcome]) -> String {
     let mut out = String::new();
     for outcome in outcomes.iter().filter(|outcome| outcome.place() != Some(1)) {
         let said: Vec<&str> = outcome.ranking.iter().take(5).map(String::as_str).collect();
-        let place = outcome.place().map_or_else(|| "absent".to_owned(), |place| format!("place {place}"));
+        let place = outcome
+            .place()
+            .map_or_else(|| "absent".to_owned(), |place| format!("place {place}"));
         let _ = writeln!(
             out,
             "{} {} ({}): {} is at {place}; said {} of {}",
@@ -90,8 +92,12 @@ pub(super) fn misses(outcomes: &[Outcome]) -> String {
 /// Puts the table into a document in place of what stands between the two marks.
 pub(super) fn write_between_marks(file: &Path, table: &str) -> Result<()> {
     let text = std::fs::read_to_string(file).with_context(|| format!("could not read {}", file.display()))?;
-    let (head, rest) = text.split_once(BEGIN).with_context(|| format!("{} has no line {BEGIN}", file.display()))?;
-    let (_, tail) = rest.split_once(END).with_context(|| format!("{} has no line {END}", file.display()))?;
+    let (head, rest) = text
+        .split_once(BEGIN)
+        .with_context(|| format!("{} has no line {BEGIN}", file.display()))?;
+    let (_, tail) = rest
+        .split_once(END)
+        .with_context(|| format!("{} has no line {END}", file.display()))?;
     std::fs::write(file, format!("{head}{BEGIN}\n{table}{END}{tail}"))?;
     Ok(())
 }
@@ -120,9 +126,18 @@ mod tests {
             outcome("abort", &["a", "b", "c", "d", "x"]),
         ];
         let table = render(&outcomes);
-        assert!(table.contains("| s | delay | 2 | 0.500 | 1.000 | 1.000 | 0.800 |"), "{table}");
-        assert!(table.contains("| s | abort | 2 | 0.000 | 0.000 | 0.500 | 0.100 |"), "{table}");
-        assert!(table.contains("| s | **all** | 4 | 0.250 | 0.500 | 0.750 | 0.450 |"), "{table}");
+        assert!(
+            table.contains("| s | delay | 2 | 0.500 | 1.000 | 1.000 | 0.800 |"),
+            "{table}"
+        );
+        assert!(
+            table.contains("| s | abort | 2 | 0.000 | 0.000 | 0.500 | 0.100 |"),
+            "{table}"
+        );
+        assert!(
+            table.contains("| s | **all** | 4 | 0.250 | 0.500 | 0.750 | 0.450 |"),
+            "{table}"
+        );
         assert_eq!(misses(&outcomes).lines().count(), 3);
     }
 }

@@ -1,0 +1,102 @@
+//! Attribute keys and what they mean. Renamed keys have two meanings, the newer of which is asked first.
+
+/// Meanings that are texts; each is a slot.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Text {
+    HttpMethod,
+    HttpMethodOld,
+    HttpRoute,
+    HttpHost,
+    UrlFull,
+    UrlFullOld,
+    RpcSystem,
+    RpcSystemOld,
+    RpcService,
+    RpcMethod,
+    MessagingSystem,
+    Destination,
+    DestinationOld,
+    RoutingKey,
+    RoutingKeyOld,
+    DbSystem,
+    DbSystemOld,
+    DbNamespace,
+    DbNamespaceOld,
+    PeerService,
+    PeerServiceOld,
+    ServerAddress,
+    NetPeerName,
+    PeerHostname,
+    SocketPeerName,
+    NetworkPeerAddress,
+    SocketPeerAddress,
+    ErrorType,
+}
+
+/// How many [`Text`] there are.
+pub(super) const TEXTS: usize = Text::ErrorType as usize + 1;
+
+/// Meanings that are numbers; each is a slot.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Number {
+    HttpStatus,
+    HttpStatusOld,
+    GrpcStatus,
+    ServerPort,
+    NetPeerPort,
+}
+
+/// How many [`Number`] there are.
+pub(super) const NUMBERS: usize = Number::NetPeerPort as usize + 1;
+
+/// What a key means.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Meaning {
+    Text(Text),
+    Number(Number),
+    /// The span talks to a database, whatever the value.
+    DatabaseMark,
+}
+
+/// What the key means, if anything here depends on it.
+#[inline]
+pub(super) fn meaning(key: &[u8]) -> Option<Meaning> {
+    use Meaning::{DatabaseMark, Number as N, Text as T};
+    Some(match key {
+        b"http.request.method" => T(Text::HttpMethod),
+        b"http.method" => T(Text::HttpMethodOld),
+        b"http.route" => T(Text::HttpRoute),
+        b"http.host" => T(Text::HttpHost),
+        b"url.full" => T(Text::UrlFull),
+        b"http.url" => T(Text::UrlFullOld),
+        b"http.response.status_code" => N(Number::HttpStatus),
+        b"http.status_code" => N(Number::HttpStatusOld),
+        b"rpc.system.name" => T(Text::RpcSystem),
+        b"rpc.system" => T(Text::RpcSystemOld),
+        b"rpc.service" => T(Text::RpcService),
+        b"rpc.method" => T(Text::RpcMethod),
+        b"rpc.grpc.status_code" | b"rpc.response.status_code" | b"grpc.status_code" => N(Number::GrpcStatus),
+        b"messaging.system" => T(Text::MessagingSystem),
+        b"messaging.destination.name" => T(Text::Destination),
+        b"messaging.destination" => T(Text::DestinationOld),
+        b"messaging.rabbitmq.destination.routing_key" => T(Text::RoutingKey),
+        b"messaging.rabbitmq.routing_key" => T(Text::RoutingKeyOld),
+        b"db.system.name" => T(Text::DbSystem),
+        b"db.system" => T(Text::DbSystemOld),
+        b"db.namespace" => T(Text::DbNamespace),
+        b"db.name" => T(Text::DbNamespaceOld),
+        b"db.statement" | b"db.query.text" | b"db.operation" | b"db.operation.name" => DatabaseMark,
+        b"service.peer.name" => T(Text::PeerService),
+        b"peer.service" => T(Text::PeerServiceOld),
+        b"server.address" => T(Text::ServerAddress),
+        b"server.port" => N(Number::ServerPort),
+        b"net.peer.name" => T(Text::NetPeerName),
+        b"net.peer.port" => N(Number::NetPeerPort),
+        b"peer.hostname" => T(Text::PeerHostname),
+        b"net.sock.peer.name" => T(Text::SocketPeerName),
+        b"network.peer.address" => T(Text::NetworkPeerAddress),
+        b"net.sock.peer.addr" | b"net.peer.ip" => T(Text::SocketPeerAddress),
+        b"error.type" => T(Text::ErrorType),
+        _ => return None,
+    })
+}

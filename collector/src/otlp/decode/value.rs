@@ -1,0 +1,212 @@
+//! Attribute values: the typed ones as they are, arrays and key-value lists as OTLP/JSON.
+//!
+//! An empty value inside a list is `{}`; a double that JSON has no number for is `"NaN"`, `"Infinity"` or
+//! `"-Infinity"`, and finite ones are printed with as many digits as bring back the same bits.
+//!
+//! Source: OTLP specification, JSON Protobuf Encoding; the ProtoJSON mapping.
+
+use super::wire::Reader;
+use super::{DecodeError, VALUE_DEPTH_MAX};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use epicenter_schema::RawValue;
+use std::borrow::Cow;
+use std::io::Write;
+
+/// An AnyValue, with lists not looked into yet.
+#[derive(Clone, Debug)]
+pub(super) enum Value<'a> {
+    Empty,
+    String(&'a [u8]),
+    Bool(bool),
+    Int(i64),
+    Double(f64),
+    Array(Cow<'a, [u8]>),
+    KeyValues(Cow<'a, [u8]>),
+    Bytes(&'a [u8]),
+}
+
+impl<'a> Value<'a> {
+    /// Merges the fields of an AnyValue message into this one: the last alternative wins, but a list met again grows.
+    #[inline]
+    fn merge(&mut self, message: &'a [u8]) -> Result<(), DecodeError> {
+        let mut fields = Reader::new(message, "AnyValue");
+        while let Some(field) = fields.next()? {
+            match field.number {
+                1 => *self = Self::String(field.bytes()?),
+                2 => *self = Self::Bool(field.varint()? != 0),
+                3 => *self = Self::Int(field.varint()? as i64),
+                4 => *self = Self::Double(f64::from_bits(field.fixed64()?)),
+                5 => match self {
+                    Self::Array(items) => items.to_mut().extend_from_slice(field.bytes()?),
+                    _ => *self = Self::Array(Cow::Borrowed(field.bytes()?)),
+                },
+                6 => match self {
+                    Self::KeyValues(items) => items.to_mut().extend_from_slice(field.bytes()?),
+                    _ => *self = Self::KeyValues(Cow::Borrowed(field.bytes()?)),
+                },
+                7 => *self = Self::Bytes(field.bytes()?),
+                // An index into the dictionary of profiles; elsewhere it reads as an empty value.
+                8 => {
+                    field.varint()?;
+                    *self = Self::Empty;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// As the builder takes it; lists are written to `scratch`, which is cleared first.
+    #[inline]
+    pub(super) fn raw<'b>(&'b self, scratch: &'b mut Vec<u8>) -> Result<RawValue<'b>, DecodeError> {
+        Ok(match self.scalar() {
+            Some(scalar) => scalar,
+            None => {
+                scratch.clear();
+                write_value(scratch, self, 0)?;
+                RawValue::Json(scratch)
+            }
+        })
+    }
+
+    /// As the builder takes it, unless it is a list.
+    #[inline]
+    pub(super) fn scalar(&self) -> Option<RawValue<'a>> {
+        Some(match self {
+            Self::Empty => RawValue::Empty,
+            Self::String(text) => RawValue::String(text),
+            Self::Bool(truth) => RawValue::Bool(*truth),
+            Self::Int(number) => RawValue::Int(*number),
+            Self::Double(number) => RawValue::Double(*number),
+            Self::Bytes(raw) => RawValue::Bytes(raw),
+            Self::Array(_) | Self::KeyValues(_) => return None,
+        })
+    }
+
+    /// The first text of an array.
+    pub(super) fn first_text(&self) -> Option<&[u8]> {
+        let Self::Array(items) = self else { return None };
+        let mut fields = Reader::new(items, "ArrayValue");
+        while let Ok(Some(field)) = fields.next() {
+            let mut value = Value::Empty;
+            if field.number == 1 && value.merge(field.bytes().ok()?).is_ok() {
+                return if let Value::String(text) = value {
+                    Some(text)
+                } else {
+                    None
+                };
+            }
+        }
+        None
+    }
+}
+
+/// A KeyValue message. `None` for the value when the message has no value field, which reads like an empty one.
+#[inline]
+pub(super) fn key_value(message: &[u8]) -> Result<(&[u8], Option<Value<'_>>), DecodeError> {
+    let mut key: &[u8] = b"";
+    let mut value: Option<Value<'_>> = None;
+    let mut fields = Reader::new(message, "KeyValue");
+    while let Some(field) = fields.next()? {
+        match field.number {
+            1 => key = field.bytes()?,
+            2 => value.get_or_insert(Value::Empty).merge(field.bytes()?)?,
+            3 => drop(field.varint()?),
+            _ => {}
+        }
+    }
+    Ok((key, value))
+}
+
+fn write_value(out: &mut Vec<u8>, value: &Value<'_>, depth: usize) -> Result<(), DecodeError> {
+    if depth > VALUE_DEPTH_MAX {
+        return Err(DecodeError::TooDeep);
+    }
+    match value {
+        Value::Empty => out.extend_from_slice(b"{}"),
+        Value::String(text) => {
+            out.extend_from_slice(b"{\"stringValue\":");
+            write_text(out, text);
+            out.push(b'}');
+        }
+        Value::Bool(truth) => print(out, format_args!("{{\"boolValue\":{truth}}}")),
+        Value::Int(number) => print(out, format_args!("{{\"intValue\":\"{number}\"}}")),
+        Value::Double(number) => write_double(out, *number),
+        Value::Bytes(raw) => print(out, format_args!("{{\"bytesValue\":\"{}\"}}", STANDARD.encode(raw))),
+        Value::Array(items) => {
+            out.extend_from_slice(b"{\"arrayValue\":{\"values\":[");
+            let mut fields = Reader::new(items, "ArrayValue");
+            let mut separator: &[u8] = b"";
+            while let Some(field) = fields.next()? {
+                if field.number == 1 {
+                    let mut item = Value::Empty;
+                    item.merge(field.bytes()?)?;
+                    out.extend_from_slice(separator);
+                    write_value(out, &item, depth + 1)?;
+                    separator = b",";
+                }
+            }
+            out.extend_from_slice(b"]}}");
+        }
+        Value::KeyValues(items) => {
+            out.extend_from_slice(b"{\"kvlistValue\":{\"values\":[");
+            let mut fields = Reader::new(items, "KeyValueList");
+            let mut separator: &[u8] = b"";
+            while let Some(field) = fields.next()? {
+                if field.number == 1 {
+                    out.extend_from_slice(separator);
+                    write_key_value(out, field.bytes()?, depth + 1)?;
+                    separator = b",";
+                }
+            }
+            out.extend_from_slice(b"]}}");
+        }
+    }
+    Ok(())
+}
+
+/// Writes a KeyValue message as OTLP/JSON.
+pub(super) fn write_key_value(out: &mut Vec<u8>, message: &[u8], depth: usize) -> Result<(), DecodeError> {
+    let (key, value) = key_value(message)?;
+    out.extend_from_slice(b"{\"key\":");
+    write_text(out, key);
+    if let Some(value) = value {
+        out.extend_from_slice(b",\"value\":");
+        write_value(out, &value, depth)?;
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+fn write_double(out: &mut Vec<u8>, number: f64) {
+    if number.is_nan() {
+        out.extend_from_slice(b"{\"doubleValue\":\"NaN\"}");
+    } else if number.is_infinite() {
+        let sign = if number < 0.0 { "-" } else { "" };
+        print(out, format_args!("{{\"doubleValue\":\"{sign}Infinity\"}}"));
+    } else {
+        print(out, format_args!("{{\"doubleValue\":{number:?}}}"));
+    }
+}
+
+fn print(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text).expect("memory takes what is written to it");
+}
+
+/// Writes a JSON string. Bytes that are not UTF-8 pass through, to be found when the column is checked.
+pub(super) fn write_text(out: &mut Vec<u8>, text: &[u8]) {
+    out.push(b'"');
+    let mut rest = text;
+    while let Some(at) = rest.iter().position(|b| matches!(b, b'"' | b'\\' | 0..0x20)) {
+        out.extend_from_slice(&rest[..at]);
+        match rest[at] {
+            b'\n' => out.extend_from_slice(b"\\n"),
+            byte @ (b'"' | b'\\') => out.extend_from_slice(&[b'\\', byte]),
+            byte => print(out, format_args!("\\u{byte:04x}")),
+        }
+        rest = &rest[at + 1..];
+    }
+    out.extend_from_slice(rest);
+    out.push(b'"');
+}

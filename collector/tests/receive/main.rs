@@ -1,0 +1,5 @@
+//! The receivers over real sockets: every kind of input, good and bad, and the status that the protocol gives it.
+
+mod grpc;
+mod http;
+mod sender;

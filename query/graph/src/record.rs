@@ -1,0 +1,88 @@
+//! What the graph needs of a span: fixed size, no text.
+
+use crate::names::{NameId, Names};
+use epicenter_schema::{SpanKind, SpanRef};
+
+/// What kind of thing a client names as its callee.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum PeerKind {
+    /// A service, perhaps one that sends spans itself.
+    Service,
+    /// A database.
+    Database,
+    /// A cache.
+    Cache,
+    /// A message queue.
+    Queue,
+}
+
+/// A span, reduced.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Record {
+    pub(crate) span_id: [u8; 8],
+    pub(crate) parent: Option<[u8; 8]>,
+    pub(crate) service: NameId,
+    pub(crate) name: NameId,
+    pub(crate) kind: SpanKind,
+    pub(crate) start: i64,
+    pub(crate) duration: i64,
+    pub(crate) error: bool,
+    /// It failed, or logged an error or an exception.
+    pub(crate) complains: bool,
+    pub(crate) protocol: NameId,
+    pub(crate) peer: NameId,
+    pub(crate) peer_kind: PeerKind,
+    pub(crate) peer_system: NameId,
+    pub(crate) instance: NameId,
+    pub(crate) node: NameId,
+    pub(crate) version: NameId,
+}
+
+impl Record {
+    pub(crate) fn new(span: SpanRef<'_>, names: &mut Names) -> Self {
+        let mut id = |name: Option<&str>| name.map_or(Names::NONE, |name| names.intern(name));
+        let error = span.is_error();
+        Self {
+            span_id: span.span_id().0,
+            parent: span.parent_span_id().map(|id| id.0),
+            service: id(Some(span.service_name())),
+            name: id(Some(span.name())),
+            kind: span.kind(),
+            start: span.start().0,
+            duration: span.duration().0.max(0),
+            error,
+            complains: error || logs_an_error(span),
+            protocol: id(span.protocol()),
+            peer: id(span.peer()),
+            peer_kind: match span.peer_kind() {
+                Some("database") => PeerKind::Database,
+                Some("cache") => PeerKind::Cache,
+                Some("queue") => PeerKind::Queue,
+                _ => PeerKind::Service,
+            },
+            peer_system: id(span.peer_system()),
+            instance: id(span.instance()),
+            node: id(span.node()),
+            version: id(span.service_version()),
+        }
+    }
+
+    pub(crate) fn end(&self) -> i64 {
+        self.start.saturating_add(self.duration)
+    }
+
+    pub(crate) fn calls(&self) -> bool {
+        matches!(self.kind, SpanKind::Client | SpanKind::Producer)
+    }
+}
+
+/// An `exception` event, or a log event of severity ERROR or worse.
+fn logs_an_error(span: SpanRef<'_>) -> bool {
+    span.events().any(|event| {
+        event.name == "exception"
+            || event.attributes.clone().any(|(key, value)| {
+                matches!(key, "log.severity" | "severity" | "severity_text" | "level" | "log.level")
+                    && matches!(value.as_str(), Some("ERROR" | "error" | "Error" | "FATAL" | "fatal" | "CRITICAL"))
+            })
+    })
+}

@@ -1,0 +1,274 @@
+//! What happened in a stretch of time, as counts and sketches that add up: two windows of different time, or of
+//! different machines, merge into one by addition.
+
+use crate::names::NameId;
+use crate::record::PeerKind;
+use crate::sketch::Sketch;
+use epicenter_schema::{SpanKind, TraceId};
+use hashbrown::HashMap;
+
+/// Exemplar traces kept of each sort.
+const EXEMPLARS_MAX: usize = 2;
+/// Distinct operations, edges and dimension values of one window; what goes beyond is counted in `overflowed`.
+const KEYS_MAX: usize = 400_000;
+/// Distinct children remembered of one operation.
+const CHILDREN_MAX: usize = 256;
+
+/// An operation: what a service does under one span name.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct OpKey {
+    /// The service.
+    pub service: NameId,
+    /// The span's name.
+    pub name: NameId,
+    /// The span's kind.
+    pub kind: SpanKind,
+}
+
+/// Who is called.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Callee {
+    /// A service whose span answers the call.
+    Service(NameId),
+    /// Somebody known only by the name that the caller gives.
+    Peer(PeerKind, NameId),
+}
+
+/// Calls from one operation to one callee.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct EdgeKey {
+    /// The service that calls.
+    pub caller: NameId,
+    /// The name of the client span.
+    pub via: NameId,
+    /// Who is called.
+    pub callee: Callee,
+}
+
+/// A property of instances along which badness may gather.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Dimension {
+    /// The running copy.
+    Instance,
+    /// The machine.
+    Node,
+    /// The version.
+    Version,
+}
+
+/// A service under one value of a dimension.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct DimensionKey {
+    /// The service.
+    pub service: NameId,
+    /// The dimension.
+    pub dimension: Dimension,
+    /// Its value.
+    pub value: NameId,
+}
+
+/// A few traces that show something: the largest by a measure, ties by id.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Exemplars(Vec<(i64, TraceId)>);
+
+impl Exemplars {
+    /// Offers a trace with its measure.
+    pub fn offer(&mut self, measure: i64, trace: TraceId) {
+        if self.0.len() == EXEMPLARS_MAX && self.0.last().is_some_and(|(least, _)| *least > measure) {
+            return;
+        }
+        if self.0.iter().any(|(_, t)| *t == trace) {
+            return;
+        }
+        self.0.push((measure, trace));
+        self.0.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.0.cmp(&b.1.0)));
+        self.0.truncate(EXEMPLARS_MAX);
+    }
+
+    fn merge(&mut self, other: &Self) {
+        for (measure, trace) in &other.0 {
+            self.offer(*measure, *trace);
+        }
+    }
+
+    /// The traces, the most telling first.
+    pub fn traces(&self) -> impl Iterator<Item = TraceId> {
+        self.0.iter().map(|(_, trace)| *trace)
+    }
+}
+
+/// Counts of one operation.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OpStats {
+    /// Spans.
+    pub count: u64,
+    /// Spans that failed.
+    pub errors: u64,
+    /// Spans that complain (failed, or logged an error) with no complaint below them.
+    pub own_complaints: u64,
+    /// Spans without a parent.
+    pub roots: u64,
+    /// Spans through which the service is entered: the parent is absent or of another service.
+    pub entries: u64,
+    /// Time not spent in children, of spans that call nobody remote.
+    pub self_time: Sketch,
+    /// Durations of entries.
+    pub duration: Sketch,
+    /// How many spans have a child of that service and name.
+    pub children: HashMap<(NameId, NameId), u64>,
+    /// Which service did the last child of how many spans; the empty name for spans without children.
+    pub last_child: HashMap<NameId, u64>,
+    /// The slowest by self time, or by duration for entries.
+    pub slowest: Exemplars,
+    /// Failed ones.
+    pub failed: Exemplars,
+}
+
+/// Counts of one edge.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EdgeStats {
+    /// Protocol of the calls.
+    pub protocol: Option<NameId>,
+    /// Technology of the callee.
+    pub system: Option<NameId>,
+    /// Calls.
+    pub count: u64,
+    /// Calls that failed.
+    pub errors: u64,
+    /// Failed calls with no complaint below them: nobody deeper is to blame.
+    pub own_errors: u64,
+    /// Calls with no span behind them.
+    pub unanswered: u64,
+    /// Calls whose client span has no parent and no child: they are compared in sum only.
+    pub loose: u64,
+    /// Durations at the caller.
+    pub client: Sketch,
+    /// Durations at the caller less those at the callee.
+    pub gap: Sketch,
+    /// The slowest.
+    pub slowest: Exemplars,
+    /// Failed ones.
+    pub failed: Exemplars,
+}
+
+/// Counts of a service under one value of a dimension.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct DimensionStats {
+    /// Entry spans.
+    pub entries: u64,
+    /// Spans that complain with no complaint below them.
+    pub own_complaints: u64,
+    /// Sum of the self times of all spans, in nanoseconds.
+    pub self_ns: u64,
+}
+
+/// A stretch of time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Window {
+    /// Operations.
+    pub ops: HashMap<OpKey, OpStats>,
+    /// Edges.
+    pub edges: HashMap<EdgeKey, EdgeStats>,
+    /// Dimensions.
+    pub dimensions: HashMap<DimensionKey, DimensionStats>,
+    /// Traces that ended here.
+    pub traces: u64,
+    /// Spans in them.
+    pub spans: u64,
+    /// Counts lost to [`KEYS_MAX`].
+    pub overflowed: u64,
+}
+
+impl Window {
+    pub(crate) fn op(&mut self, key: OpKey) -> Option<&mut OpStats> {
+        entry(&mut self.ops, key, &mut self.overflowed)
+    }
+
+    pub(crate) fn edge(&mut self, key: EdgeKey) -> Option<&mut EdgeStats> {
+        entry(&mut self.edges, key, &mut self.overflowed)
+    }
+
+    pub(crate) fn dimension(&mut self, key: DimensionKey) -> Option<&mut DimensionStats> {
+        entry(&mut self.dimensions, key, &mut self.overflowed)
+    }
+
+    /// Adds another window.
+    pub fn merge(&mut self, other: &Self) {
+        self.traces += other.traces;
+        self.spans += other.spans;
+        self.overflowed += other.overflowed;
+        for (key, stats) in &other.ops {
+            if let Some(mine) = self.op(*key) {
+                mine.merge(stats);
+            }
+        }
+        for (key, stats) in &other.edges {
+            if let Some(mine) = self.edge(*key) {
+                mine.merge(stats);
+            }
+        }
+        for (key, stats) in &other.dimensions {
+            if let Some(mine) = self.dimension(*key) {
+                mine.entries += stats.entries;
+                mine.own_complaints += stats.own_complaints;
+                mine.self_ns += stats.self_ns;
+            }
+        }
+    }
+}
+
+fn entry<'a, K: Eq + std::hash::Hash, V: Default>(
+    map: &'a mut HashMap<K, V>,
+    key: K,
+    overflowed: &mut u64,
+) -> Option<&'a mut V> {
+    if map.len() >= KEYS_MAX && !map.contains_key(&key) {
+        *overflowed += 1;
+        return None;
+    }
+    Some(map.entry(key).or_default())
+}
+
+impl OpStats {
+    pub(crate) fn child(&mut self, service: NameId, name: NameId) {
+        if self.children.len() < CHILDREN_MAX || self.children.contains_key(&(service, name)) {
+            *self.children.entry((service, name)).or_default() += 1;
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        self.errors += other.errors;
+        self.own_complaints += other.own_complaints;
+        self.roots += other.roots;
+        self.entries += other.entries;
+        self.self_time.merge(&other.self_time);
+        self.duration.merge(&other.duration);
+        for (child, count) in &other.children {
+            if self.children.len() < CHILDREN_MAX || self.children.contains_key(child) {
+                *self.children.entry(*child).or_default() += count;
+            }
+        }
+        for (service, count) in &other.last_child {
+            *self.last_child.entry(*service).or_default() += count;
+        }
+        self.slowest.merge(&other.slowest);
+        self.failed.merge(&other.failed);
+    }
+}
+
+impl EdgeStats {
+    fn merge(&mut self, other: &Self) {
+        self.protocol = self.protocol.or(other.protocol);
+        self.system = self.system.or(other.system);
+        self.count += other.count;
+        self.errors += other.errors;
+        self.own_errors += other.own_errors;
+        self.unanswered += other.unanswered;
+        self.loose += other.loose;
+        self.client.merge(&other.client);
+        self.gap.merge(&other.gap);
+        self.slowest.merge(&other.slowest);
+        self.failed.merge(&other.failed);
+    }
+}

@@ -1,0 +1,53 @@
+/** `GET /api/v1/incidents` */
+
+import type { Entity, Incident, Suspect } from "../model/incident";
+import { causeKind } from "../model/incident";
+import { timestamp } from "../model/time";
+import { get } from "./client";
+import { list, number, object, text, textOrNull, texts } from "./read";
+
+export async function fetchIncidents(signal?: AbortSignal): Promise<Incident[]> {
+  return list(object(await get("/api/v1/incidents", signal)).incidents, readIncident);
+}
+
+export function readIncident(value: unknown): Incident {
+  const dto = object(value);
+  const cause = object(dto.cause);
+  return {
+    id: text(dto.id),
+    open: dto.state === "open",
+    started: timestamp(dto.started_unix_nano),
+    detected: timestamp(dto.detected_unix_nano),
+    resolved: typeof dto.resolved_unix_nano === "string" ? timestamp(dto.resolved_unix_nano) : null,
+    cause: { kind: causeKind(cause.kind), confidence: number(cause.confidence) },
+    suspects: list(dto.suspects, readSuspect),
+    affected: list(dto.affected, (one) => ({
+      service: text(object(one).service),
+      impact: number(object(one).impact),
+    })),
+    entryPoints: texts(dto.entry_points),
+  };
+}
+
+function readSuspect(value: unknown): Suspect {
+  const dto = object(value);
+  return {
+    entity: readEntity(dto.entity),
+    score: number(dto.score),
+    evidence: list(dto.evidence, (item) => {
+      const one = object(item);
+      return {
+        kind: text(one.kind),
+        text: text(one.text),
+        value: number(one.value),
+        baseline: number(one.baseline),
+        traceIds: texts(one.trace_ids),
+      };
+    }),
+  };
+}
+
+export function readEntity(value: unknown): Entity {
+  const dto = object(value);
+  return { kind: text(dto.kind, "service"), name: text(dto.name, "?"), service: textOrNull(dto.service) };
+}

@@ -1,0 +1,49 @@
+//! Where things are: the root of the repository, cargo, and the folder that cargo builds into.
+
+use anyhow::{Context, Result, ensure};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The root folder of the repository.
+pub(crate) fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_path_buf()
+}
+
+/// The cargo that runs this, so that chores use the same toolchain.
+pub(crate) fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// The folder that cargo builds into; asks cargo, which knows of `CARGO_TARGET_DIR` and of configuration files.
+pub(crate) fn target() -> Result<PathBuf> {
+    let output = Command::new(cargo())
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .current_dir(root())
+        .output()
+        .context("could not run cargo metadata")?;
+    ensure!(
+        output.status.success(),
+        "cargo metadata failed: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let metadata: serde_json::Value =
+        serde_json::from_slice(&output.stdout).context("could not read cargo metadata")?;
+    let target = metadata["target_directory"]
+        .as_str()
+        .context("cargo metadata names no target directory")?;
+    Ok(PathBuf::from(target))
+}
+
+/// Builds the product in release mode, cargo's own progress shown, and tells where the program is.
+pub(crate) fn release_build(extra: &[&str]) -> Result<PathBuf> {
+    let status = Command::new(cargo())
+        .args(["build", "--release", "--package", "epicenter", "--bin", "epicenter"])
+        .args(extra)
+        .current_dir(root())
+        .status()
+        .context("could not run cargo")?;
+    ensure!(status.success(), "the release build failed");
+    Ok(target()?.join("release/epicenter"))
+}
