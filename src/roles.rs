@@ -34,7 +34,6 @@ pub(crate) async fn run(config: Config, shutdown: CancellationToken) -> anyhow::
     let query = config
         .query
         .build(store, epicenter_incident::Engine::new(config.incident), &config.data_dir, clock, metrics, epicenter_ui::router())
-        .await
         .context("could not start the query service")?;
 
     let collector = collector.bind().await.context("could not start receiving spans")?;
@@ -43,9 +42,10 @@ pub(crate) async fn run(config: Config, shutdown: CancellationToken) -> anyhow::
 
     // One token each, cancelled in order, so that the last request received is still kept.
     let stops = [CancellationToken::new(), CancellationToken::new(), CancellationToken::new()];
-    let mut receiving = tokio::spawn(collector.run(stops[0].clone()));
-    let mut answering = tokio::spawn(query.run(stops[1].clone()));
-    let mut keeping = tokio::spawn(storage.run(stops[2].clone()));
+    let [stop_receiving, stop_answering, stop_keeping] = stops.clone();
+    let mut receiving = tokio::spawn(async move { collector.run(stop_receiving).await.map_err(anyhow::Error::from) });
+    let mut answering = tokio::spawn(async move { query.run(stop_answering).await.map_err(anyhow::Error::from) });
+    let mut keeping = tokio::spawn(async move { storage.run(stop_keeping).await.map_err(anyhow::Error::from) });
 
     let mut ended = None;
     tokio::select! {
@@ -83,6 +83,6 @@ fn announce(otlp_grpc: SocketAddr, otlp_http: SocketAddr, http: SocketAddr) -> s
     out.flush()
 }
 
-fn flatten<E: Into<anyhow::Error>>(result: Result<Result<(), E>, tokio::task::JoinError>) -> anyhow::Result<()> {
-    result.context("a service panicked")?.map_err(Into::into)
+fn flatten(result: Result<anyhow::Result<()>, tokio::task::JoinError>) -> anyhow::Result<()> {
+    result.context("a service panicked")?
 }

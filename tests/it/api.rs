@@ -13,7 +13,10 @@ pub(crate) struct Api {
 
 impl Api {
     pub(crate) fn new(server: &Server) -> Self {
-        Self { base: format!("http://{}", server.http), client: reqwest::Client::new() }
+        Self {
+            base: format!("http://{}", server.http),
+            client: reqwest::Client::new(),
+        }
     }
 
     pub(crate) fn url(&self) -> &str {
@@ -22,7 +25,12 @@ impl Api {
 
     /// The JSON behind a path; fails the test unless the answer is 200.
     pub(crate) async fn get(&self, path: &str) -> Value {
-        let answer = self.client.get(format!("{}{path}", self.base)).send().await.expect("an answer");
+        let answer = self
+            .client
+            .get(format!("{}{path}", self.base))
+            .send()
+            .await
+            .expect("an answer");
         let (status, body) = (answer.status(), answer.text().await.expect("a body"));
         assert_eq!(status, StatusCode::OK, "GET {path}: {body}");
         serde_json::from_str(&body).unwrap_or_else(|error| panic!("GET {path}: {error}: {body}"))
@@ -39,7 +47,10 @@ impl Api {
         let (status, body) = (answer.status(), answer.text().await.expect("a body"));
         assert_eq!(status, StatusCode::OK, "{query}: {body}");
         let body: Value = serde_json::from_str(&body).expect("JSON");
-        body["rows"].as_array().unwrap_or_else(|| panic!("no rows in {body}")).clone()
+        body["rows"]
+            .as_array()
+            .unwrap_or_else(|| panic!("no rows in {body}"))
+            .clone()
     }
 
     /// One number out of a query that gives one row.
@@ -51,22 +62,37 @@ impl Api {
 
     /// The sum of all samples of a metric whose labels contain `label`.
     pub(crate) async fn metric(&self, name: &str, label: &str) -> f64 {
-        let text = self.client.get(format!("{}/metrics", self.base)).send().await.expect("an answer");
+        let text = self
+            .client
+            .get(format!("{}/metrics", self.base))
+            .send()
+            .await
+            .expect("an answer");
         let text = text.error_for_status().expect("200").text().await.expect("a body");
-        let samples = text.lines().filter(|line| line.starts_with(name) && line.contains(label));
-        samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+        let samples = text
+            .lines()
+            .filter(|line| line.starts_with(name) && line.contains(label));
+        samples
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
     }
 
     /// Every incident, open and resolved.
     pub(crate) async fn incidents(&self) -> Vec<Value> {
-        self.get("/api/v1/incidents").await["incidents"].as_array().expect("a list of incidents").clone()
+        self.get("/api/v1/incidents").await["incidents"]
+            .as_array()
+            .expect("a list of incidents")
+            .clone()
     }
 }
 
 /// An integer of a row; 64-bit integers may come as text.
 pub(crate) fn number(row: &Value, column: &str) -> u64 {
     let value = &row[column];
-    value.as_u64().or_else(|| value.as_str()?.parse().ok()).unwrap_or_else(|| panic!("no number {column} in {row}"))
+    value
+        .as_u64()
+        .or_else(|| value.as_str()?.parse().ok())
+        .unwrap_or_else(|| panic!("no number {column} in {row}"))
 }
 
 /// The name of the first suspect of an incident.

@@ -5,6 +5,7 @@ use crate::otlp::{self, Exporter};
 use crate::server::Server;
 use crate::waiting::until;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,6 +18,8 @@ const SENDERS: u64 = 2;
 const SPANS: u64 = 40;
 /// Acknowledged requests after which it is killed, while more are under way.
 const ACKNOWLEDGED_BEFORE: usize = 60;
+/// Seals so early and so often that a kill falls into it.
+const SEALING: &str = "[storage]\nseal_after = \"100ms\"\nseal_spans = 500\n";
 /// Most requests of one sender in one round.
 const REQUESTS_MAX: u64 = 2_000;
 /// For the requests that lead to a crash.
@@ -26,20 +29,30 @@ const PATIENCE: Duration = Duration::from_secs(60);
 type Fates = Arc<Mutex<BTreeMap<String, bool>>>;
 
 /// Scenario: four senders export over gRPC and HTTP; the server is killed with requests under way and started again on
-/// the same folder, several times; in one round it has sealed a table before, by a clean stop.
+/// the same folder, several times, every other time while it seals segments without pause; once it stops cleanly between.
 /// Guarantees: every acknowledged span is there exactly once, every other one at most once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn acknowledged_spans_survive_kill_9_exactly_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let fates = Fates::default();
+    let config = folder.path().join("sealing.toml");
+    std::fs::write(&config, SEALING).expect("a file");
+    let sealing = ["--config", config.to_str().expect("a plain path")];
     for crash in 0..CRASHES {
-        let server = Server::start(folder.path(), &[]).await;
+        let flags = if crash % 2 == 1 { &sealing[..] } else { &[] };
+        let server = Server::start(folder.path(), flags).await;
         let acknowledged = Arc::new(AtomicUsize::new(0));
         let mut senders = Vec::new();
         for sender in 0..SENDERS {
             let (grpc, http) = (Exporter::grpc(server.otlp_grpc).await, Exporter::http(server.otlp_http));
             for (exporter, number) in [(grpc, 2 * sender), (http, 2 * sender + 1)] {
-                senders.push(tokio::spawn(send(exporter, crash, number, Arc::clone(&fates), Arc::clone(&acknowledged))));
+                senders.push(tokio::spawn(send(
+                    exporter,
+                    crash,
+                    number,
+                    Arc::clone(&fates),
+                    Arc::clone(&acknowledged),
+                )));
             }
         }
         until("acknowledgements", PATIENCE, || async {
@@ -61,6 +74,10 @@ async fn acknowledged_spans_survive_kill_9_exactly_once() {
             server.kill().await;
         }
     }
+    assert!(
+        has_segment(folder.path()),
+        "nothing was ever sealed, so half of this was not tested"
+    );
 }
 
 /// Sends until the first request that is not acknowledged.
@@ -81,7 +98,9 @@ async fn send(mut exporter: Exporter, crash: u64, sender: u64, fates: Fates, ack
 }
 
 async fn every_span_is_there_once(api: &Api, fates: &Fates) {
-    let all = api.sql("SELECT count(*) AS n, count(DISTINCT span_id) AS d FROM spans WHERE service = 'survivor'").await;
+    let all = api
+        .sql("SELECT count(*) AS n, count(DISTINCT span_id) AS d FROM spans WHERE service = 'survivor'")
+        .await;
     assert_eq!(number(&all[0], "n"), number(&all[0], "d"), "a span is there twice");
     let fates = fates.lock().expect("not poisoned").clone();
     let mut kept = BTreeMap::new();
@@ -92,7 +111,10 @@ async fn every_span_is_there_once(api: &Api, fates: &Fates) {
                     "SELECT name, count(*) AS n FROM spans WHERE name LIKE 'crash-{crash}-sender-{sender}-%' GROUP BY name"
                 ))
                 .await;
-            kept.extend(rows.iter().map(|row| (row["name"].as_str().expect("a name").to_owned(), number(row, "n"))));
+            kept.extend(
+                rows.iter()
+                    .map(|row| (row["name"].as_str().expect("a name").to_owned(), number(row, "n"))),
+            );
         }
     }
     for (name, acknowledged) in &fates {
@@ -103,4 +125,12 @@ async fn every_span_is_there_once(api: &Api, fates: &Fates) {
         }
     }
     assert!(kept.is_empty(), "spans that nobody sent: {kept:?}");
+}
+
+/// Whether there is a Parquet file anywhere below.
+fn has_segment(folder: &Path) -> bool {
+    std::fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .any(|path| path.extension().is_some_and(|ending| ending == "parquet") || path.is_dir() && has_segment(&path))
 }

@@ -14,11 +14,18 @@ pub(crate) struct Played {
 impl Played {
     /// Plays a scenario of `tests/scenarios` in real time.
     pub(crate) fn start(scenario: &str, server: &Server, folder: &Path) -> Self {
-        let scenario = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios").join(scenario);
+        let scenario = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/scenarios")
+            .join(scenario);
         let log = folder.join("demo.log");
         let said = std::fs::File::create(&log).expect("log file");
         let child = Command::new(EPICENTER)
-            .args(["demo", "--endpoint", &format!("http://{}", server.otlp_grpc), "--scenario"])
+            .args([
+                "demo",
+                "--endpoint",
+                &format!("http://{}", server.otlp_grpc),
+                "--scenario",
+            ])
             .arg(&scenario)
             .stdin(Stdio::null())
             .stdout(said.try_clone().expect("log file"))
@@ -39,7 +46,10 @@ impl Played {
 impl Drop for Played {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("what the demo said:\n{}", std::fs::read_to_string(&self.log).unwrap_or_default());
+            eprintln!(
+                "what the demo said:\n{}",
+                std::fs::read_to_string(&self.log).unwrap_or_default()
+            );
         }
     }
 }

@@ -22,20 +22,31 @@ async fn one_incident_names_the_one_that_died() {
     let api = Api::new(&server);
     let mut demo = Played::start("opening.toml", &server, folder.path());
 
-    let first = until("incident", NAMED_WITHIN, || async { api.incidents().await.into_iter().next() }).await;
+    let first = until("incident", NAMED_WITHIN, || async {
+        api.incidents().await.into_iter().next()
+    })
+    .await;
     let seen = Instant::now();
     while seen.elapsed() < WATCHED {
         demo.goes_well();
         let incidents = api.incidents().await;
-        assert_eq!(incidents.len(), 1, "one incident, not {}: {incidents:#?}", incidents.len());
+        assert_eq!(
+            incidents.len(),
+            1,
+            "one incident, not {}: {incidents:#?}",
+            incidents.len()
+        );
         assert_eq!(incidents[0]["id"], first["id"]);
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     let incident = api.incidents().await.remove(0);
     assert_eq!(culprit(&incident).to_lowercase(), "a", "{incident:#}");
     let affected: Vec<Value> = incident["affected"].as_array().expect("a list").clone();
-    let affected: BTreeSet<String> =
-        affected.iter().filter_map(|one| one["service"].as_str()).map(str::to_lowercase).collect();
+    let affected: BTreeSet<String> = affected
+        .iter()
+        .filter_map(|one| one["service"].as_str())
+        .map(str::to_lowercase)
+        .collect();
     let callers: BTreeSet<String> = ["b", "c", "d", "e", "f"].map(str::to_owned).into();
     assert!(affected.is_superset(&callers), "{affected:?}");
     server.stop().await;

@@ -33,13 +33,21 @@ pub(crate) fn spans(seed: u64, name: &str, count: usize) -> Vec<Span> {
 pub(crate) fn request(service: &str, spans: Vec<Span>) -> ExportTraceServiceRequest {
     let name = KeyValue {
         key: "service.name".to_owned(),
-        value: Some(AnyValue { value: Some(any_value::Value::StringValue(service.to_owned())) }),
+        value: Some(AnyValue {
+            value: Some(any_value::Value::StringValue(service.to_owned())),
+        }),
         ..KeyValue::default()
     };
     ExportTraceServiceRequest {
         resource_spans: vec![ResourceSpans {
-            resource: Some(Resource { attributes: vec![name], ..Resource::default() }),
-            scope_spans: vec![ScopeSpans { spans, ..ScopeSpans::default() }],
+            resource: Some(Resource {
+                attributes: vec![name],
+                ..Resource::default()
+            }),
+            scope_spans: vec![ScopeSpans {
+                spans,
+                ..ScopeSpans::default()
+            }],
             ..ResourceSpans::default()
         }],
     }
@@ -53,7 +61,10 @@ pub(crate) async fn post(
     encoding: Option<&str>,
     body: Vec<u8>,
 ) -> reqwest::Result<Response> {
-    let mut request = client.post(format!("http://{to}/v1/traces")).header("content-type", content_type).body(body);
+    let mut request = client
+        .post(format!("http://{to}/v1/traces"))
+        .header("content-type", content_type)
+        .body(body);
     if let Some(encoding) = encoding {
         request = request.header("content-encoding", encoding);
     }
@@ -68,7 +79,11 @@ pub(crate) enum Exporter {
 
 impl Exporter {
     pub(crate) async fn grpc(to: SocketAddr) -> Self {
-        Self::Grpc(TraceServiceClient::connect(format!("http://{to}")).await.expect("the gRPC receiver accepts"))
+        Self::Grpc(
+            TraceServiceClient::connect(format!("http://{to}"))
+                .await
+                .expect("the gRPC receiver accepts"),
+        )
     }
 
     pub(crate) fn http(to: SocketAddr) -> Self {
@@ -78,10 +93,12 @@ impl Exporter {
     /// Whether the whole request was acknowledged. Refusals and broken connections are both `false`.
     pub(crate) async fn export(&mut self, request: &ExportTraceServiceRequest) -> bool {
         match self {
-            Self::Grpc(client) => client
-                .export(request.clone())
-                .await
-                .is_ok_and(|answer| answer.into_inner().partial_success.is_none_or(|partial| partial.rejected_spans == 0)),
+            Self::Grpc(client) => client.export(request.clone()).await.is_ok_and(|answer| {
+                answer
+                    .into_inner()
+                    .partial_success
+                    .is_none_or(|partial| partial.rejected_spans == 0)
+            }),
             Self::Http(client, to) => post(client, *to, "application/x-protobuf", None, request.encode_to_vec())
                 .await
                 .is_ok_and(|answer| answer.status() == StatusCode::OK),
@@ -90,7 +107,13 @@ impl Exporter {
 }
 
 /// The wall clock, as an SDK reads it.
-#[expect(clippy::disallowed_methods, reason = "a journey stands for a real sender, which stamps its spans itself")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a journey stands for a real sender, which stamps its spans itself"
+)]
 pub(crate) fn now_unix_nano() -> u64 {
-    std::time::SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_nanos() as u64
+    std::time::SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("after 1970")
+        .as_nanos() as u64
 }

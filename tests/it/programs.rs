@@ -26,7 +26,11 @@ pub(crate) struct Program {
 
 impl Program {
     fn start(name: &'static str, command: &mut Command, log: &Path) -> Self {
-        let stderr = std::fs::OpenOptions::new().create(true).append(true).open(log).expect("log file");
+        let stderr = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(log)
+            .expect("log file");
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -81,9 +85,15 @@ impl Installed {
     pub(crate) async fn gateway(&self, otlp_grpc: SocketAddr, orders: SocketAddr, log: &Path) -> (Program, SocketAddr) {
         let mut command = Command::new("node");
         command
-            .args(["--require", "@opentelemetry/auto-instrumentations-node/register", "app.js"])
+            .args([
+                "--require",
+                "@opentelemetry/auto-instrumentations-node/register",
+                "app.js",
+            ])
             .current_dir(&self.gateway)
             .env("PORT", "0")
+            // The detectors of cloud platforms ask addresses outside of this machine.
+            .env("OTEL_NODE_RESOURCE_DETECTORS", "env,host,os,process")
             .env("ORDERS_URL", format!("http://{orders}"));
         telemetry(&mut command, "gateway", "grpc", otlp_grpc);
         let mut program = Program::start("gateway", &mut command, log);
@@ -92,7 +102,13 @@ impl Installed {
     }
 
     /// The FastAPI service, exporting over HTTP, on `port` (0: any). Returns its address.
-    pub(crate) async fn orders(&self, otlp_http: SocketAddr, redis: u16, port: u16, log: &Path) -> (Program, SocketAddr) {
+    pub(crate) async fn orders(
+        &self,
+        otlp_http: SocketAddr,
+        redis: u16,
+        port: u16,
+        log: &Path,
+    ) -> (Program, SocketAddr) {
         let bin = self.python.join("bin");
         let mut command = Command::new(bin.join("opentelemetry-instrument"));
         command
@@ -110,15 +126,30 @@ impl Installed {
 
 /// A real Redis that keeps nothing, on a port that was free a moment ago.
 pub(crate) async fn redis(folder: &Path) -> (Program, u16) {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port").port();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|free| free.local_addr())
+        .expect("a port")
+        .port();
     let mut command = Command::new("redis-server");
     command
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+        .args([
+            "--port",
+            &port.to_string(),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ])
         .current_dir(folder);
     let mut program = Program::start("redis-server", &mut command, &folder.join("redis.log"));
     let mut lines = program.lines.take().expect("piped");
     tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    until("Redis", START_PATIENCE, || async move { tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok() }).await;
+    until("Redis", START_PATIENCE, || async move {
+        tokio::net::TcpStream::connect(("127.0.0.1", port)).await.ok()
+    })
+    .await;
     (program, port)
 }
 
@@ -134,7 +165,9 @@ fn telemetry(command: &mut Command, service: &str, protocol: &str, to: SocketAdd
 }
 
 fn sources(program: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/programs").join(program)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/it/programs")
+        .join(program)
 }
 
 /// A folder below the target folder, named by what goes into it.
@@ -156,7 +189,10 @@ async fn install_gateway() -> PathBuf {
             std::fs::copy(sources("gateway").join(file), folder.join(file)).expect("a copy");
         }
         let mut npm = Command::new("npm");
-        run(npm.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(&folder)).await;
+        run(npm
+            .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
+            .current_dir(&folder))
+        .await;
         std::fs::write(done, "").expect("a mark");
     }
     folder
@@ -177,6 +213,9 @@ async fn install_orders() -> PathBuf {
 
 async fn run(command: &mut Command) {
     let output = command.stdin(Stdio::null()).output().await.expect("it starts");
-    let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let (said, complained) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
     assert!(output.status.success(), "{command:?} failed:\n{said}\n{complained}");
 }

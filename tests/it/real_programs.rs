@@ -31,7 +31,11 @@ async fn the_service_that_stopped_is_named_and_paged_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let installed = Installed::ensure().await;
     let pager = Receiver::start(SECRET).await;
-    let server = Server::start(folder.path(), &["--webhook-url", &pager.url(), "--webhook-secret", SECRET]).await;
+    let server = Server::start(
+        folder.path(),
+        &["--webhook-url", &pager.url(), "--webhook-secret", SECRET],
+    )
+    .await;
     let api = Api::new(&server);
 
     let (redis, redis_port) = redis(folder.path()).await;
@@ -41,30 +45,60 @@ async fn the_service_that_stopped_is_named_and_paged_once() {
     let people = tokio::spawn(ask(gateway_at));
     let rest = Instant::now();
 
-    until("trace that crosses gateway, orders and Redis", SEEN_WITHIN, || crossing_trace(&api)).await;
-    until("graph of gateway -> orders -> Redis", SEEN_WITHIN, || graph_is_a_chain(&api)).await;
+    until("trace that crosses gateway, orders and Redis", SEEN_WITHIN, || {
+        crossing_trace(&api)
+    })
+    .await;
+    until("graph of gateway -> orders -> Redis", SEEN_WITHIN, || {
+        graph_is_a_chain(&api)
+    })
+    .await;
     tokio::time::sleep(REST.saturating_sub(rest.elapsed())).await;
-    assert_eq!(api.incidents().await, Vec::<Value>::new(), "an incident while all was well");
+    assert_eq!(
+        api.incidents().await,
+        Vec::<Value>::new(),
+        "an incident while all was well"
+    );
 
     orders.stop().await;
     let stopped_s = now_unix_nano() / 1_000_000_000;
-    let incident = until("incident that names orders", NAMED_WITHIN, || incident_of(&api, "orders", "open")).await;
+    let incident = until("incident that names orders", NAMED_WITHIN, || {
+        incident_of(&api, "orders", "open")
+    })
+    .await;
     let id = incident["id"].as_str().expect("an id").to_owned();
-    until("page", Duration::from_secs(5), || async { pager.of("incident.opened").into_iter().next() }).await;
+    until("page", Duration::from_secs(5), || async {
+        pager.of("incident.opened").into_iter().next()
+    })
+    .await;
     let opened = pager.of("incident.opened");
     assert_eq!(opened.len(), 1, "{opened:?}");
-    assert!(opened[0].signature_is_valid && !opened[0].event_id.is_empty(), "{opened:?}");
+    assert!(
+        opened[0].signature_is_valid && !opened[0].event_id.is_empty(),
+        "{opened:?}"
+    );
     assert_eq!(opened[0].incident["id"], id.as_str());
     assert_eq!(culprit(&opened[0].incident), "orders");
     assert!(opened[0].timestamp >= stopped_s, "{opened:?}");
 
-    let (orders, back_at) = installed.orders(server.otlp_http, redis_port, orders_at.port(), &log).await;
+    let (orders, back_at) = installed
+        .orders(server.otlp_http, redis_port, orders_at.port(), &log)
+        .await;
     assert_eq!(back_at, orders_at);
-    until("end of the incident", RESOLVED_WITHIN, || incident_of(&api, "orders", "resolved")).await;
-    until("page of the end", Duration::from_secs(5), || async { pager.of("incident.resolved").into_iter().next() }).await;
+    until("end of the incident", RESOLVED_WITHIN, || {
+        incident_of(&api, "orders", "resolved")
+    })
+    .await;
+    until("page of the end", Duration::from_secs(5), || async {
+        pager.of("incident.resolved").into_iter().next()
+    })
+    .await;
     let resolved = pager.of("incident.resolved");
     assert_eq!(resolved.len(), 1, "{resolved:?}");
-    assert!(resolved[0].signature_is_valid && resolved[0].incident["id"] == id.as_str(), "{resolved:?}");
+    assert!(
+        resolved[0].signature_is_valid && resolved[0].incident["id"] == id.as_str(),
+        "{resolved:?}"
+    );
     assert_eq!(pager.of("incident.opened").len(), 1, "paged twice");
     let incidents = api.incidents().await;
     assert_eq!(incidents.len(), 1, "{incidents:#?}");
@@ -78,7 +112,10 @@ async fn the_service_that_stopped_is_named_and_paged_once() {
 
 /// Asks the gateway for one order after the other, until aborted. What it answers is its own affair.
 async fn ask(gateway: SocketAddr) {
-    let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().expect("a client");
+    let client = reqwest::Client::builder()
+        .timeout(Duration::from_secs(5))
+        .build()
+        .expect("a client");
     let mut pace = tokio::time::interval(ASK_EVERY);
     for order in (0_u64..100).cycle() {
         pace.tick().await;
@@ -95,7 +132,9 @@ async fn crossing_trace(api: &Api) -> Option<()> {
         let whole = api.get(&format!("/api/v1/traces/{id}")).await;
         let spans = whole["spans"].as_array().expect("spans");
         let services: BTreeSet<&str> = spans.iter().filter_map(|span| span["service"].as_str()).collect();
-        let calls_redis = spans.iter().any(|span| span["kind"] == "client" && span["protocol"] == "cache" && span["service"] == "orders");
+        let calls_redis = spans
+            .iter()
+            .any(|span| span["kind"] == "client" && span["protocol"] == "cache" && span["service"] == "orders");
         if services == BTreeSet::from(["gateway", "orders"]) && calls_redis {
             let roots = spans.iter().filter(|span| span["parent_span_id"].is_null()).count();
             assert_eq!(roots, 1, "one root: {whole:#}");
@@ -109,15 +148,29 @@ async fn crossing_trace(api: &Api) -> Option<()> {
 async fn graph_is_a_chain(api: &Api) -> Option<()> {
     let graph = api.get("/api/v1/graph").await;
     let nodes = graph["nodes"].as_array().expect("nodes");
-    let node = |name: &str| nodes.iter().find(|node| node["entity"]["name"] == name).map(|node| &node["id"]);
+    let node = |name: &str| {
+        nodes
+            .iter()
+            .find(|node| node["entity"]["name"] == name)
+            .map(|node| &node["id"])
+    };
     let (gateway, orders) = (node("gateway")?, node("orders")?);
-    let redis = &nodes.iter().find(|node| node["entity"]["kind"] == "cache" && node["system"] == "redis")?["id"];
+    let redis = &nodes
+        .iter()
+        .find(|node| node["entity"]["kind"] == "cache" && node["system"] == "redis")?["id"];
     let edges = graph["edges"].as_array().expect("edges");
-    let has = |from: &Value, to: &Value| edges.iter().any(|edge| edge["source"] == *from && edge["target"] == *to);
+    let has = |from: &Value, to: &Value| {
+        edges
+            .iter()
+            .any(|edge| edge["source"] == *from && edge["target"] == *to)
+    };
     (has(gateway, orders) && has(orders, redis)).then_some(())
 }
 
 /// The incident in this state whose first suspect has this name.
 pub(crate) async fn incident_of(api: &Api, name: &str, state: &str) -> Option<Value> {
-    api.incidents().await.into_iter().find(|incident| incident["state"] == state && culprit(incident) == name)
+    api.incidents()
+        .await
+        .into_iter()
+        .find(|incident| incident["state"] == state && culprit(incident) == name)
 }

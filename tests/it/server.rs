@@ -30,10 +30,23 @@ impl Server {
     /// Starts it on `folder/data` with free ports and waits until it is ready.
     pub(crate) async fn start(folder: &Path, extra: &[&str]) -> Self {
         let log = folder.join("server.log");
-        let stderr = std::fs::OpenOptions::new().create(true).append(true).open(&log).expect("log file");
+        let stderr = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .expect("log file");
         let any = "127.0.0.1:0";
         let mut child = Command::new(EPICENTER)
-            .args(["serve", "--otlp-grpc", any, "--otlp-http", any, "--http", any, "--data-dir"])
+            .args([
+                "serve",
+                "--otlp-grpc",
+                any,
+                "--otlp-http",
+                any,
+                "--http",
+                any,
+                "--data-dir",
+            ])
             .arg(folder.join("data"))
             .args(extra)
             .stdin(Stdio::null())
@@ -51,7 +64,13 @@ impl Server {
         let ready: Value = serde_json::from_str(&line).expect("the ready line is JSON");
         assert_eq!(ready["event"], "ready");
         let address = |key: &str| ready[key].as_str().expect("an address").parse().expect("an address");
-        Self { child, log, otlp_grpc: address("otlp_grpc"), otlp_http: address("otlp_http"), http: address("http") }
+        Self {
+            child,
+            log,
+            otlp_grpc: address("otlp_grpc"),
+            otlp_http: address("otlp_http"),
+            http: address("http"),
+        }
     }
 
     /// kill -9, and waits until the process is gone.
@@ -61,7 +80,9 @@ impl Server {
 
     /// SIGTERM; the server must stop by itself, cleanly and in time.
     pub(crate) async fn stop(mut self) {
-        let status = terminate(&mut self.child, STOP_PATIENCE).await.expect("the server stops within 10 s of SIGTERM");
+        let status = terminate(&mut self.child, STOP_PATIENCE)
+            .await
+            .expect("the server stops within 10 s of SIGTERM");
         assert!(status.success(), "the server stopped with {status}");
     }
 }
@@ -80,7 +101,14 @@ impl Drop for Server {
 /// Sends SIGTERM and waits; none if it did not end in time.
 pub(crate) async fn terminate(child: &mut Child, patience: Duration) -> Option<ExitStatus> {
     let id = child.id().expect("it runs").to_string();
-    let sent = Command::new("kill").args(["-TERM", &id]).status().await.expect("kill runs");
+    let sent = Command::new("kill")
+        .args(["-TERM", &id])
+        .status()
+        .await
+        .expect("kill runs");
     assert!(sent.success(), "SIGTERM could not be sent");
-    tokio::time::timeout(patience, child.wait()).await.ok().map(|status| status.expect("it can be waited for"))
+    tokio::time::timeout(patience, child.wait())
+        .await
+        .ok()
+        .map(|status| status.expect("it can be waited for"))
 }

@@ -30,8 +30,14 @@ async fn the_page_shows_the_culprit() {
         .output()
         .await
         .expect("npm runs");
-    let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "the browser's journey failed:\n{said}\n{complained}");
+    let (said, complained) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(
+        output.status.success(),
+        "the browser's journey failed:\n{said}\n{complained}"
+    );
     for name in ["live-culprit.png", "live-trace.png"] {
         assert!(artifacts().join(name).is_file(), "the screenshot {name} was not kept");
     }
@@ -40,6 +46,8 @@ async fn the_page_shows_the_culprit() {
 
 /// Where screenshots are kept: `EPICENTER_ARTIFACTS`, else `artifacts` in the target folder.
 fn artifacts() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder");
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .parent()
+        .expect("the target folder");
     std::env::var_os("EPICENTER_ARTIFACTS").map_or_else(|| target.join("artifacts"), PathBuf::from)
 }

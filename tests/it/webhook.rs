@@ -37,7 +37,10 @@ struct Desk {
 impl Receiver {
     pub(crate) async fn start(secret: &'static str) -> Self {
         let pages = Arc::new(Mutex::new(Vec::new()));
-        let desk = Desk { secret, pages: Arc::clone(&pages) };
+        let desk = Desk {
+            secret,
+            pages: Arc::clone(&pages),
+        };
         let app = Router::new().fallback(receive).with_state(desk);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -57,7 +60,13 @@ impl Receiver {
 }
 
 async fn receive(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) {
-    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let header = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+            .to_owned()
+    };
     let timestamp = header("x-epicenter-timestamp");
     let signature = header("x-epicenter-signature");
     let said: Value = serde_json::from_slice(&body).unwrap_or_default();

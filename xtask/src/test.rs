@@ -52,7 +52,7 @@ impl Outcome {
     }
 }
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step {
         name: "prerequisites",
         run: needed,
@@ -73,6 +73,10 @@ const STEPS: [Step; 8] = [
     Step {
         name: "ui-unit",
         run: ui_unit,
+    },
+    Step {
+        name: "ui-e2e",
+        run: ui_e2e,
     },
     Step {
         name: "clippy",
@@ -170,6 +174,16 @@ fn ui_unit() -> Result<Outcome> {
     let tally = tally::vitest(&output);
     if tally.passed == 0 {
         bail!("vitest ran no test, or its closing line is not understood any more");
+    }
+    Ok(Outcome::counted(tally, true))
+}
+
+/// The page in a real browser against a mock of the server; the journey `ui` drives it against the real one.
+fn ui_e2e() -> Result<Outcome> {
+    let output = web::npm(&["run", "--silent", "e2e:mock"])?;
+    let tally = tally::playwright(&output);
+    if tally.passed == 0 {
+        bail!("playwright ran no test, or its closing line is not understood any more");
     }
     Ok(Outcome::counted(tally, true))
 }

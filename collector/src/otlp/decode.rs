@@ -216,7 +216,11 @@ impl Walk {
     #[inline]
     fn count_item(&mut self) -> Result<(), DecodeError> {
         self.items += 1;
-        if self.items > ITEMS_MAX { Err(DecodeError::TooMany) } else { Ok(()) }
+        if self.items > ITEMS_MAX {
+            Err(DecodeError::TooMany)
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -1,166 +1,201 @@
-//! The system at rest.
+//! What is usual: the past as a bounded row of periods.
+//!
+//! A period is a window of half a minute or more. A typical value is taken of each period, and the median and the 0.9
+//! quantile over the periods say what is usual and how far it drifts by itself. Neither an outlier nor a bad episode
+//! among the periods moves them, which means and standard deviations do not survive (the system "at rest" of real
+//! recordings has slow episodes in it).
 
-use crate::level::{Level, at};
-use epicenter_graph::{EdgeKey, NameId, OpKey, Sketch, Window};
-use hashbrown::HashMap;
+use crate::stats::quantile;
+use epicenter_graph::{EdgeKey, EdgeStats, OpKey, OpStats, Sketch, Window};
+use epicenter_schema::DurationNs;
+use std::collections::VecDeque;
 
-/// Spans of a parent merged before a stretch says how often it has a child.
-const SHARE_COUNT_MIN: u64 = 12;
+/// Periods remembered: two hours of half minutes. When they are full, the oldest eighth is forgotten at once, so that the
+/// sum is seldom made anew.
+const PERIODS_MAX: usize = 240;
+const PERIODS_FORGOTTEN: usize = PERIODS_MAX / 8;
+/// Quantile over the periods that is called high.
+const HIGH: f64 = 0.9;
+/// A typical value is taken of at least so many values where the present has many, and of so many where it has few.
+const VALUES_MANY: u64 = 15;
+const VALUES_FEW: u64 = 5;
 
-/// How often something is so: over all, and the usual range over stretches.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+/// What a typical duration is at rest, in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Range {
+    /// Half of the periods are below.
+    pub median: f64,
+    /// Nine in ten periods are below.
+    pub high: f64,
+    /// Values it rests on.
+    pub count: u64,
+}
+
+impl Range {
+    /// How far a value is out, in units of the drift at rest; at least a tenth of the median and 0.1 ms are drift.
+    pub fn deviation(&self, value: f64) -> f64 {
+        (value - self.median) / (self.high - self.median).max(0.1 * self.median).max(100_000.0)
+    }
+
+    /// Whether the value is out of range: three units of drift, and one and a half times the median.
+    pub fn is_exceeded_by(&self, value: f64) -> bool {
+        self.deviation(value) >= 3.0 && value >= 1.5 * self.median
+    }
+}
+
+/// What share of spans have some property at rest.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Share {
-    /// Over all of the past.
-    pub all: f64,
-    /// Lower end of the usual range.
-    pub lower: f64,
-    /// Upper end of the usual range.
-    pub upper: f64,
-}
-
-/// An operation at rest.
-#[derive(Clone, Debug, Default)]
-pub struct OpBase {
-    /// Spans seen.
+    /// Over everything, with half a hit added so that it is never nothing.
+    pub mean: f64,
+    /// One period in ten is below.
+    pub low: f64,
+    /// Nine periods in ten are below, and never less than the mean.
+    pub high: f64,
+    /// Spans it rests on.
     pub count: u64,
-    /// Roots seen.
-    pub roots: u64,
-    /// Entries seen.
-    pub entries: u64,
-    /// Share of failed spans, never quite 0.
-    pub error_rate: f64,
-    /// Share of spans that complain first, never quite 0.
-    pub complaint_rate: f64,
-    /// Self time.
-    pub self_time: Level,
-    /// Duration of entries.
-    pub duration: Level,
-    /// Share of spans that have a child.
-    pub children: HashMap<(NameId, NameId), Share>,
-    /// Share of spans whose last child is of a service.
-    pub last_child: HashMap<NameId, f64>,
-    /// Spans a second: median and upper end over stretches.
-    pub rate_median: f64,
-    /// Upper end of the rate.
-    pub rate_upper: f64,
 }
 
-/// An edge at rest.
 #[derive(Clone, Debug, Default)]
-pub struct EdgeBase {
-    /// Calls seen.
-    pub count: u64,
-    /// Share of calls that failed.
-    pub error_rate: f64,
-    /// Share of calls that failed with nobody deeper to blame.
-    pub own_error_rate: f64,
-    /// Share of calls without an answering span.
-    pub unanswered_rate: f64,
-    /// Duration at the caller.
-    pub client: Level,
-    /// Duration at the caller less that at the callee.
-    pub gap: Level,
+struct Period {
+    window: Window,
+    length: DurationNs,
 }
 
-/// All of it.
+/// The system at rest.
 #[derive(Clone, Debug, Default)]
 pub struct Baseline {
-    /// Operations.
-    pub ops: HashMap<OpKey, OpBase>,
-    /// Edges.
-    pub edges: HashMap<EdgeKey, EdgeBase>,
-    /// Everything in one window.
-    pub all: Window,
-    /// Seconds that it covers.
-    pub seconds: f64,
+    periods: VecDeque<Period>,
+    total: Window,
+    seconds: f64,
 }
 
 impl Baseline {
-    /// Learns from stretches in the order of time, each `seconds` long.
-    pub fn learn<'a>(stretches: impl IntoIterator<Item = &'a Window>, seconds: f64) -> Self {
-        let stretches: Vec<&Window> = stretches.into_iter().collect();
-        let mut all = Window::default();
-        for stretch in &stretches {
-            all.merge(stretch);
+    /// Adds a period; the oldest are forgotten when there are too many.
+    pub fn push(&mut self, window: Window, length: DurationNs) {
+        self.total.merge(&window);
+        self.seconds += length.as_secs_f64();
+        self.periods.push_back(Period { window, length });
+        if self.periods.len() > PERIODS_MAX {
+            self.periods.drain(..PERIODS_FORGOTTEN);
+            self.total = Window::default();
+            self.seconds = 0.0;
+            for period in &self.periods {
+                self.total.merge(&period.window);
+                self.seconds += period.length.as_secs_f64();
+            }
         }
-        let ops = all.ops.keys().map(|key| (*key, OpBase::learn(*key, &stretches, &all, seconds))).collect();
-        let edges = all.edges.keys().map(|key| (*key, EdgeBase::learn(*key, &stretches, &all))).collect();
-        Self { ops, edges, all, seconds: seconds * stretches.len() as f64 }
     }
 
-    /// True before anything was learned.
+    /// True before the first period.
     pub fn is_empty(&self) -> bool {
-        self.all.spans == 0
+        self.periods.is_empty()
     }
-}
 
-impl OpBase {
-    fn learn(key: OpKey, stretches: &[&Window], all: &Window, seconds: f64) -> Self {
-        let total = &all.ops[&key];
-        let seen: Vec<_> = stretches.iter().filter_map(|w| w.ops.get(&key)).collect();
-        let children = total
-            .children
+    /// Everything at rest in one window.
+    pub fn total(&self) -> &Window {
+        &self.total
+    }
+
+    /// How long the system was watched at rest.
+    pub fn seconds(&self) -> f64 {
+        self.seconds
+    }
+
+    /// How many a second of what `count` counts: the mean, and the highest of any period.
+    pub fn rate(&self, count: impl Fn(&Window) -> u64) -> (f64, f64) {
+        let mut high = 0.0f64;
+        for period in &self.periods {
+            high = high.max(count(&period.window) as f64 / period.length.as_secs_f64().max(1e-9));
+        }
+        (count(&self.total) as f64 / self.seconds.max(1e-9), high)
+    }
+
+    /// The usual range of a duration of an operation, if there is any; `now` is how many values it is compared with.
+    pub fn op_range(&self, key: &OpKey, which: impl Fn(&OpStats) -> &Sketch, now: u64) -> Option<Range> {
+        let sketches = self
+            .periods
             .iter()
-            .map(|(child, count)| {
-                let (mut shares, mut n, mut hits) = (Vec::new(), 0, 0);
-                for stats in &seen {
-                    n += stats.count;
-                    hits += stats.children.get(child).copied().unwrap_or(0);
-                    if n >= SHARE_COUNT_MIN {
-                        shares.push(hits as f64 / n as f64);
-                        (n, hits) = (0, 0);
-                    }
-                }
-                shares.sort_by(f64::total_cmp);
-                let all = smooth(*count, total.count);
-                let wide = shares.len() >= 4;
-                (
-                    *child,
-                    Share {
-                        all,
-                        lower: if wide { at(&shares, 0.1) } else { all },
-                        upper: if wide { at(&shares, 0.9) } else { all },
-                    },
-                )
-            })
-            .collect();
-        let mut rates: Vec<f64> =
-            stretches.iter().map(|w| w.ops.get(&key).map_or(0.0, |s| s.count as f64 / seconds)).collect();
-        rates.sort_by(f64::total_cmp);
-        Self {
-            count: total.count,
-            roots: total.roots,
-            entries: total.entries,
-            error_rate: smooth(total.errors, total.count),
-            complaint_rate: smooth(total.own_complaints, total.count),
-            self_time: Level::from_stretches(seen.iter().map(|s| &s.self_time)),
-            duration: Level::from_stretches(seen.iter().map(|s| &s.duration)),
-            children,
-            last_child: total.last_child.iter().map(|(s, n)| (*s, *n as f64 / total.count.max(1) as f64)).collect(),
-            rate_median: at(&rates, 0.5),
-            rate_upper: at(&rates, 0.9),
-        }
+            .filter_map(|period| period.window.ops.get(key).map(&which));
+        range(sketches, now)
     }
-}
 
-impl EdgeBase {
-    fn learn(key: EdgeKey, stretches: &[&Window], all: &Window) -> Self {
-        let total = &all.edges[&key];
-        let of = |pick: fn(&epicenter_graph::EdgeStats) -> &Sketch| {
-            Level::from_stretches(stretches.iter().filter_map(|w| w.edges.get(&key)).map(pick))
+    /// The usual range of a duration of an edge.
+    pub fn edge_range(&self, key: &EdgeKey, which: impl Fn(&EdgeStats) -> &Sketch, now: u64) -> Option<Range> {
+        let sketches = self
+            .periods
+            .iter()
+            .filter_map(|period| period.window.edges.get(key).map(&which));
+        range(sketches, now)
+    }
+
+    /// The usual range of whatever sketch `of` makes of a period.
+    pub fn range_of(&self, of: impl Fn(&Window) -> Option<Sketch>, now: u64) -> Option<Range> {
+        let sketches: Vec<Sketch> = self.periods.iter().filter_map(|period| of(&period.window)).collect();
+        range(sketches.iter(), now)
+    }
+
+    /// The usual share: `count` gives hits and spans of a window. Where the present has `now` spans, the drift is that
+    /// of stretches of about as many.
+    pub fn share(&self, count: impl Fn(&Window) -> Option<(u64, u64)>, now: u64) -> Option<Share> {
+        let (hits, spans) = count(&self.total)?;
+        if spans == 0 {
+            return None;
+        }
+        let mean = (hits as f64 + 0.5) / (spans as f64 + 1.0);
+        let enough = now.min(spans / 8).max(VALUES_FEW);
+        let mut shares = Vec::new();
+        let (mut h, mut n) = (0, 0);
+        for period in &self.periods {
+            let Some((hits, spans)) = count(&period.window) else {
+                continue;
+            };
+            h += hits;
+            n += spans;
+            if n >= enough {
+                shares.push(h as f64 / n as f64);
+                (h, n) = (0, 0);
+            }
+        }
+        shares.sort_by(f64::total_cmp);
+        let (low, high) = if shares.len() >= 4 {
+            (
+                quantile(&shares, 1.0 - HIGH).unwrap_or(mean),
+                quantile(&shares, HIGH).unwrap_or(mean),
+            )
+        } else {
+            (mean, mean)
         };
-        Self {
-            count: total.count,
-            error_rate: smooth(total.errors, total.count),
-            own_error_rate: smooth(total.own_errors, total.count),
-            unanswered_rate: smooth(total.unanswered, total.count),
-            client: of(|s| &s.client),
-            gap: of(|s| &s.gap),
-        }
+        Some(Share {
+            mean,
+            low: low.min(mean),
+            high: high.max(mean),
+            count: spans,
+        })
     }
 }
 
-/// A share that is neither 0 nor 1, however small the sample.
-fn smooth(hits: u64, count: u64) -> f64 {
-    (hits as f64 + 0.5) / (count as f64 + 1.0)
+/// Typical values of stretches of enough values each, in the order of time.
+fn range<'a>(sketches: impl Iterator<Item = &'a Sketch>, now: u64) -> Option<Range> {
+    let enough = if now < VALUES_MANY { VALUES_FEW } else { VALUES_MANY };
+    let mut typical = Vec::new();
+    let mut rest = Sketch::default();
+    let mut count = 0;
+    for sketch in sketches {
+        count += sketch.count();
+        rest.merge(sketch);
+        if rest.count() >= enough {
+            typical.push(rest.typical());
+            rest = Sketch::default();
+        }
+    }
+    if typical.is_empty() && rest.count() > 0 {
+        typical.push(rest.typical());
+    }
+    typical.sort_by(f64::total_cmp);
+    Some(Range {
+        median: quantile(&typical, 0.5)?,
+        high: quantile(&typical, HIGH)?,
+        count,
+    })
 }

@@ -1,9 +1,16 @@
-//! What left its baseline: the system at rest as robust levels, and the symptoms that a stretch of time shows against it.
+//! Is something wrong? Windows of the graph against what they are at rest.
+//!
+//! [`Baseline`] remembers the system at rest as a bounded row of periods; [`stats`] holds the few formulas of
+//! surprise; each detector is one file and returns [`Symptom`]s. Pure: windows in, symptoms out, sorted by strength.
+
 mod baseline;
-mod level;
-mod rate;
+mod errors;
+mod latency;
+mod silence;
+pub mod stats;
 mod symptom;
-pub use baseline::{Baseline, EdgeBase, OpBase, Share};
-pub use level::{Level, Shift};
-pub use rate::surprise;
-pub use symptom::{Channel, Symptom, entry_symptoms};
+mod traffic;
+
+pub use baseline::{Baseline, Range, Share};
+pub use symptom::{Place, Signal, Symptom, symptoms};
+pub use traffic::{Surge, surges};

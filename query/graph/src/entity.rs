@@ -61,7 +61,11 @@ pub struct Entity {
 impl Entity {
     /// An entity that belongs to no service.
     pub fn new(kind: EntityKind, name: impl Into<String>) -> Self {
-        Self { kind, name: name.into(), service: None }
+        Self {
+            kind,
+            name: name.into(),
+            service: None,
+        }
     }
 
     /// A service.
@@ -71,6 +75,10 @@ impl Entity {
 
     /// An entity that belongs to a service.
     pub fn of(kind: EntityKind, name: impl Into<String>, service: impl Into<String>) -> Self {
-        Self { kind, name: name.into(), service: Some(service.into()) }
+        Self {
+            kind,
+            name: name.into(),
+            service: Some(service.into()),
+        }
     }
 }

@@ -21,7 +21,10 @@ pub struct Names {
 
 impl Default for Names {
     fn default() -> Self {
-        let mut names = Self { numbers: HashMap::new(), names: Vec::new() };
+        let mut names = Self {
+            numbers: HashMap::new(),
+            names: Vec::new(),
+        };
         names.intern("");
         names.intern("(too many names)");
         names

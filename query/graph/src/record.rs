@@ -71,6 +71,10 @@ impl Record {
         self.start.saturating_add(self.duration)
     }
 
+    pub(crate) fn answers(&self) -> bool {
+        matches!(self.kind, SpanKind::Server | SpanKind::Consumer)
+    }
+
     pub(crate) fn calls(&self) -> bool {
         matches!(self.kind, SpanKind::Client | SpanKind::Producer)
     }
@@ -81,8 +85,13 @@ fn logs_an_error(span: SpanRef<'_>) -> bool {
     span.events().any(|event| {
         event.name == "exception"
             || event.attributes.clone().any(|(key, value)| {
-                matches!(key, "log.severity" | "severity" | "severity_text" | "level" | "log.level")
-                    && matches!(value.as_str(), Some("ERROR" | "error" | "Error" | "FATAL" | "fatal" | "CRITICAL"))
+                matches!(
+                    key,
+                    "log.severity" | "severity" | "severity_text" | "level" | "log.level"
+                ) && matches!(
+                    value.as_str(),
+                    Some("ERROR" | "error" | "Error" | "FATAL" | "fatal" | "CRITICAL")
+                )
             })
     })
 }

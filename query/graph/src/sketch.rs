@@ -24,7 +24,11 @@ pub struct Sketch {
 impl Sketch {
     /// Counts one duration in nanoseconds; a negative one counts as zero.
     pub fn add(&mut self, ns: i64) {
-        let bucket = if ns <= 1 { 0 } else { ((ns as f64).ln() / RATIO.ln()).ceil().min(f64::from(BUCKET_MAX)) as u16 };
+        let bucket = if ns <= 1 {
+            0
+        } else {
+            ((ns as f64).ln() / RATIO.ln()).ceil().min(f64::from(BUCKET_MAX)) as u16
+        };
         self.add_count(bucket, 1);
     }
 
@@ -46,6 +50,15 @@ impl Sketch {
     /// How many values were counted.
     pub fn count(&self) -> u64 {
         self.count
+    }
+
+    /// How many values lie above `ns`, up to the precision of a bucket.
+    pub fn count_above(&self, ns: f64) -> u64 {
+        self.buckets
+            .iter()
+            .filter(|(bucket, _)| middle(*bucket) > ns)
+            .map(|(_, count)| u64::from(*count))
+            .sum()
     }
 
     /// The value in nanoseconds below which a share `q` of the values lies, interpolated between neighbours in rank;
@@ -71,6 +84,21 @@ impl Sketch {
         self.buckets.last().map_or(0.0, |(bucket, _)| middle(*bucket))
     }
 
+    /// The share of values above a bound in nanoseconds, from 0 to 1.
+    pub fn share_above(&self, ns: f64) -> f64 {
+        let above: u64 = self
+            .buckets
+            .iter()
+            .filter(|(b, _)| middle(*b) > ns)
+            .map(|(_, count)| u64::from(*count))
+            .sum();
+        if self.count == 0 {
+            0.0
+        } else {
+            above as f64 / self.count as f64
+        }
+    }
+
     /// A typical value in nanoseconds that sees a shift of the body and of the tail, and no single outlier: the mean of
     /// the quantiles 0.10, 0.25, 0.50, 0.75, 0.90 and 0.95.
     pub fn typical(&self) -> f64 {
@@ -79,7 +107,11 @@ impl Sketch {
 }
 
 fn middle(bucket: u16) -> f64 {
-    if bucket == 0 { 0.5 } else { RATIO.powf(f64::from(bucket) - 0.5) }
+    if bucket == 0 {
+        0.5
+    } else {
+        RATIO.powf(f64::from(bucket) - 0.5)
+    }
 }
 
 #[cfg(test)]
@@ -95,7 +127,10 @@ mod tests {
         for q in [0.01, 0.5, 0.9, 0.99] {
             let expected = q * 10_000_000.0;
             let found = sketch.quantile(q);
-            assert!((found / expected - 1.0).abs() < 0.021, "{q}: {found} instead of {expected}");
+            assert!(
+                (found / expected - 1.0).abs() < 0.021,
+                "{q}: {found} instead of {expected}"
+            );
         }
     }
 

@@ -1,7 +1,7 @@
 //! What happened in a stretch of time, as counts and sketches that add up: two windows of different time, or of
 //! different machines, merge into one by addition.
 
-use crate::names::NameId;
+use crate::names::{NameId, Names};
 use crate::record::PeerKind;
 use crate::sketch::Sketch;
 use epicenter_schema::{SpanKind, TraceId};
@@ -112,6 +112,8 @@ pub struct OpStats {
     pub entries: u64,
     /// Time not spent in children, of spans that call nobody remote.
     pub self_time: Sketch,
+    /// Entries that failed.
+    pub entry_errors: u64,
     /// Durations of entries.
     pub duration: Sketch,
     /// How many spans have a child of that service and name.
@@ -139,6 +141,8 @@ pub struct EdgeStats {
     pub own_errors: u64,
     /// Calls with no span behind them.
     pub unanswered: u64,
+    /// Failed calls with no span behind them.
+    pub unanswered_errors: u64,
     /// Calls whose client span has no parent and no child: they are compared in sum only.
     pub loose: u64,
     /// Durations at the caller.
@@ -156,6 +160,8 @@ pub struct EdgeStats {
 pub struct DimensionStats {
     /// Entry spans.
     pub entries: u64,
+    /// Entry spans that failed.
+    pub entry_errors: u64,
     /// Spans that complain with no complaint below them.
     pub own_complaints: u64,
     /// Sum of the self times of all spans, in nanoseconds.
@@ -180,6 +186,26 @@ pub struct Window {
 }
 
 impl Window {
+    /// Operations in the order of their names.
+    pub fn ops_sorted(&self, names: &Names) -> Vec<(OpKey, &OpStats)> {
+        let mut ops: Vec<_> = self.ops.iter().map(|(key, stats)| (*key, stats)).collect();
+        ops.sort_unstable_by_key(|(key, _)| (names.get(key.service), names.get(key.name), key.kind));
+        ops
+    }
+
+    /// Edges in the order of their names.
+    pub fn edges_sorted(&self, names: &Names) -> Vec<(EdgeKey, &EdgeStats)> {
+        let mut edges: Vec<_> = self.edges.iter().map(|(key, stats)| (*key, stats)).collect();
+        edges.sort_unstable_by_key(|(key, _)| {
+            let (rank, name) = match key.callee {
+                Callee::Service(name) => (None, name),
+                Callee::Peer(kind, name) => (Some(kind), name),
+            };
+            (names.get(key.caller), rank, names.get(name), names.get(key.via))
+        });
+        edges
+    }
+
     pub(crate) fn op(&mut self, key: OpKey) -> Option<&mut OpStats> {
         entry(&mut self.ops, key, &mut self.overflowed)
     }
@@ -210,6 +236,7 @@ impl Window {
         for (key, stats) in &other.dimensions {
             if let Some(mine) = self.dimension(*key) {
                 mine.entries += stats.entries;
+                mine.entry_errors += stats.entry_errors;
                 mine.own_complaints += stats.own_complaints;
                 mine.self_ns += stats.self_ns;
             }
@@ -242,6 +269,7 @@ impl OpStats {
         self.own_complaints += other.own_complaints;
         self.roots += other.roots;
         self.entries += other.entries;
+        self.entry_errors += other.entry_errors;
         self.self_time.merge(&other.self_time);
         self.duration.merge(&other.duration);
         for (child, count) in &other.children {
@@ -265,6 +293,7 @@ impl EdgeStats {
         self.errors += other.errors;
         self.own_errors += other.own_errors;
         self.unanswered += other.unanswered;
+        self.unanswered_errors += other.unanswered_errors;
         self.loose += other.loose;
         self.client.merge(&other.client);
         self.gap.merge(&other.gap);

@@ -1,1 +1,20 @@
-//! placeholder
+//! The whole judgement as one pure machine: spans and a watermark in, incidents out.
+//!
+//! [`Engine`] drives the graph, the detectors and the localizer over event time. It is the same in the live shell and
+//! in the post-mortem of files, so an hour of recorded spans gives the incidents of that hour, byte for byte. No clock,
+//! no I/O, no randomness: `now` is the watermark that the caller hands in.
+
+mod config;
+mod engine;
+mod incident;
+mod memory;
+mod review;
+
+pub use config::{Config, ConfigError};
+pub use engine::{Counters, Engine};
+pub use epicenter_graph::{Edge, Entity, EntityKind, GraphSnapshot, Health, Latency, Node};
+pub use epicenter_localize::{Affected, Cause, CauseKind, Evidence, Suspect};
+pub use incident::{Change, Incident, State};
+
+#[cfg(test)]
+mod tests;

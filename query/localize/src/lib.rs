@@ -1,1 +1,30 @@
-//! placeholder
+//! What broke, and how: a window in which something is wrong, against the system at rest, to ranked suspects with
+//! evidence in words.
+//!
+//! Each method is one file and adds to a ledger of blame: [`self_time`], [`edge_gap`] with incidence,
+//! [`conservation`] of errors, [`silence`], [`structure`], and [`mesh`] for spans without parents. [`channel`] decides which of
+//! the ledgers speaks, by the objective that broke at the entries; [`back_pressure`] takes away what is explained by
+//! waiting; [`cause`] names the kind and [`dimension`] the instance, node or version. Methods, formulas and where they
+//! fail: docs/algorithms. Pure: no clock, no I/O; ties go by name.
+
+mod blame;
+mod scene;
+mod verdict;
+mod words;
+
+mod back_pressure;
+mod conservation;
+mod edge_gap;
+mod mesh;
+mod self_time;
+mod silence;
+mod structure;
+
+mod cause;
+mod channel;
+mod dimension;
+mod shaken;
+
+pub use channel::diagnose;
+pub use scene::Scene;
+pub use verdict::{Affected, Cause, CauseKind, Diagnosis, Evidence, Suspect};

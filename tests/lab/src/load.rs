@@ -220,3 +220,41 @@ impl Decoder for RawCodec {
         Ok(Some(from.copy_to_bytes(from.remaining())))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::payload::{Generator, SPANS_PER_REQUEST, SPANS_PER_TRACE};
+    use epicenter_proto::Message;
+    use epicenter_proto::otlp::collector_trace::ExportTraceServiceRequest;
+
+    #[test]
+    fn payloads_have_the_stated_shape_and_are_the_same_every_time() {
+        let (mut one, mut other) = (Generator::new(1, 1_000), Generator::new(1, 1_000));
+        let mut trace_ids = std::collections::BTreeSet::new();
+        let (mut bytes, mut attributes, mut events, mut count) = (0, 0, 0, 0);
+        for _ in 0..5 {
+            let request = one.request();
+            assert_eq!(request, other.request());
+            bytes += request.len();
+            let request = ExportTraceServiceRequest::decode(request.as_slice()).expect("a message");
+            for span in request
+                .resource_spans
+                .iter()
+                .flat_map(|r| &r.scope_spans)
+                .flat_map(|s| &s.spans)
+            {
+                trace_ids.insert(span.trace_id.clone());
+                (attributes, events, count) = (
+                    attributes + span.attributes.len(),
+                    events + span.events.len(),
+                    count + 1,
+                );
+            }
+        }
+        assert_eq!(count, 5 * SPANS_PER_REQUEST);
+        assert_eq!(trace_ids.len(), count / SPANS_PER_TRACE);
+        assert_eq!(attributes, 12 * count);
+        assert!((13 * count..17 * count).contains(&(events * 10)), "{events} events");
+        assert!((600..800).contains(&(bytes / count)), "{} bytes a span", bytes / count);
+    }
+}

@@ -44,7 +44,7 @@ const TESTING: [Tool; 3] = [
     },
     Tool {
         name: "Chromium",
-        present: || runs("chromium", &["--version"]),
+        present: chromium,
         install: "apt-get install -y chromium",
     },
 ];
@@ -82,6 +82,14 @@ fn runs(program: &str, args: &[&str]) -> bool {
 
 fn c_compiler() -> bool {
     ["cc", "gcc", "clang"].iter().any(|name| runs(name, &["--version"]))
+}
+
+/// Chromium where the browser tests look for it: named by `CHROMIUM`, else on the path.
+fn chromium() -> bool {
+    std::env::var_os("CHROMIUM").is_some_and(|path| std::path::Path::new(&path).is_file())
+        || ["chromium", "chromium-browser", "google-chrome"]
+            .iter()
+            .any(|name| runs(name, &["--version"]))
 }
 
 fn node() -> bool {

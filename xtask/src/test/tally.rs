@@ -43,6 +43,22 @@ pub(crate) fn vitest(output: &str) -> Tally {
     total
 }
 
+/// Reads the closing lines `8 passed (27.8s)` and `1 failed` of playwright.
+pub(crate) fn playwright(output: &str) -> Tally {
+    let mut total = Tally::default();
+    for line in output
+        .lines()
+        .map(str::trim_start)
+        .filter(|line| line.starts_with(|c: char| c.is_ascii_digit()))
+    {
+        total += Tally {
+            passed: before(line, "passed"),
+            failed: before(line, "failed"),
+        };
+    }
+    total
+}
+
 /// The number that stands before `word`; 0 if there is none.
 fn before(line: &str, word: &str) -> u64 {
     let words: Vec<&str> = line
@@ -72,6 +88,12 @@ mod tests {
         let output = " Test Files  5 passed (5)\n      Tests  1 failed | 41 passed (42)\n";
         assert_eq!(vitest(output), Tally { passed: 41, failed: 1 });
         assert_eq!(vitest("      Tests  42 passed (42)\n"), Tally { passed: 42, failed: 0 });
+    }
+
+    #[test]
+    fn playwright_counts_its_summary() {
+        let output = "  ✓  1 [mock] › a.spec.ts:1:1 › two passed at once (3.1s)\n\n  1 failed\n    [mock] › b\n  8 passed (27.8s)\n";
+        assert_eq!(playwright(output), Tally { passed: 8, failed: 1 });
     }
 
     #[test]

@@ -345,7 +345,7 @@ fn same_request(found: &Decoded, expected: &ExportTraceServiceRequest) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 6000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
 
     #[test]
     fn the_walk_says_what_prost_says(request in request()) {

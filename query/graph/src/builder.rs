@@ -1,17 +1,22 @@
 //! Gathers the spans of a trace until the trace has settled, in whatever order and in however many batches they come.
 
-use crate::names::Names;
+use crate::names::{NameId, Names};
 use crate::record::Record;
 use crate::trace::{self, Answers};
 use crate::window::Window;
 use epicenter_schema::{DurationNs, SpanBatch, Timestamp, TraceId};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use std::collections::BTreeMap;
 
 /// Spans held at once; beyond it the oldest traces are settled early.
 const OPEN_SPANS_MAX: usize = 2_000_000;
 /// Spans of one trace that are looked at; the rest are counted.
 const TRACE_SPANS_MAX: usize = 50_000;
+/// Operations of one service, and peers of one service, that are told apart.
+const NAMES_OF_A_SERVICE_MAX: usize = 1_000;
+/// A trace that is still growing this long after its first span ended is counted as far as it came, so that a job of
+/// hours, or ids used twice, hide nothing.
+const TRACE_GROWS_MAX: DurationNs = DurationNs::from_secs(60);
 
 /// What became of the spans, for metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,15 +31,41 @@ pub struct Counters {
     pub hurried: u64,
 }
 
-#[derive(Default)]
+/// Names that a service may have of one sort. Ids and addresses in span names would make a graph of their own.
+#[derive(Clone, Debug, Default)]
+struct Admitted {
+    names: HashSet<(NameId, NameId)>,
+    counts: HashMap<NameId, usize>,
+}
+
+impl Admitted {
+    /// The name, or the one that stands for all beyond the limit.
+    fn admit(&mut self, service: NameId, name: NameId) -> NameId {
+        if self.names.contains(&(service, name)) {
+            return name;
+        }
+        let count = self.counts.entry(service).or_default();
+        if *count >= NAMES_OF_A_SERVICE_MAX {
+            return Names::OVERFLOW;
+        }
+        *count += 1;
+        self.names.insert((service, name));
+        name
+    }
+}
+
 struct Open {
     spans: Vec<Record>,
+    /// When the first of its spans ended, and the last.
+    first_end: i64,
     end: i64,
 }
 
 /// Spans in, windows out.
 pub struct Builder {
     names: Names,
+    operations: Admitted,
+    peers: Admitted,
     answers: Answers,
     open: HashMap<TraceId, Open>,
     held: usize,
@@ -49,6 +80,8 @@ impl Builder {
     pub fn new(window: DurationNs) -> Self {
         Self {
             names: Names::default(),
+            operations: Admitted::default(),
+            peers: Admitted::default(),
             answers: Answers::default(),
             open: HashMap::new(),
             held: 0,
@@ -73,17 +106,29 @@ impl Builder {
         let spans = batch.spans();
         for span in spans.iter() {
             self.counters.observed += 1;
-            let record = Record::new(span, &mut self.names);
-            if self.frontier.is_some_and(|frontier| record.end() < frontier) && !self.open.contains_key(&span.trace_id()) {
+            let mut record = Record::new(span, &mut self.names);
+            record.name = self.operations.admit(record.service, record.name);
+            if record.peer != Names::NONE {
+                record.peer = self.peers.admit(record.service, record.peer);
+            }
+            if self.frontier.is_some_and(|frontier| record.end() < frontier)
+                && !self.open.contains_key(&span.trace_id())
+            {
                 self.counters.late += 1;
                 continue;
             }
-            let open = self.open.entry(span.trace_id()).or_default();
+            let end = record.end();
+            let open = self.open.entry(span.trace_id()).or_insert_with(|| Open {
+                spans: Vec::new(),
+                first_end: end,
+                end,
+            });
+            open.first_end = open.first_end.min(end);
             if open.spans.len() >= TRACE_SPANS_MAX {
                 self.counters.oversized += 1;
                 continue;
             }
-            open.end = open.end.max(record.end());
+            open.end = open.end.max(end);
             open.spans.push(record);
             self.held += 1;
         }
@@ -103,25 +148,31 @@ impl Builder {
         self.settle(boundary)
     }
 
-    /// Settles everything.
+    /// Settles everything. What comes after may be of another time.
     pub fn finish(&mut self) -> Vec<(Timestamp, Window)> {
+        self.frontier = None;
         self.settle(i64::MAX)
     }
 
     fn settle(&mut self, boundary: i64) -> Vec<(Timestamp, Window)> {
         let mut settled: Vec<(i64, TraceId, Vec<Record>)> = self
             .open
-            .extract_if(|_, open| open.end < boundary)
-            .map(|(trace, open)| (open.end, trace, open.spans))
+            .extract_if(|_, open| open.end < boundary || open.first_end < boundary.saturating_sub(TRACE_GROWS_MAX.0))
+            .map(|(trace, open)| (open.end.min(boundary.saturating_sub(1)), trace, open.spans))
             .collect();
         settled.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.0.cmp(&b.1.0)));
         let mut windows: BTreeMap<i64, Window> = BTreeMap::new();
         for (end, trace, mut spans) in settled {
             self.held -= spans.len();
-            let window = windows.entry(end.div_euclid(self.window_ns) * self.window_ns).or_default();
+            let window = windows
+                .entry(end.div_euclid(self.window_ns) * self.window_ns)
+                .or_default();
             trace::count(trace, &mut spans, &mut self.answers, window);
         }
-        windows.into_iter().map(|(start, window)| (Timestamp(start), window)).collect()
+        windows
+            .into_iter()
+            .map(|(start, window)| (Timestamp(start), window))
+            .collect()
     }
 
     /// Gives up the older half of what is held.
@@ -140,3 +191,6 @@ impl Builder {
         self.counters.hurried += (before - self.open.len()) as u64;
     }
 }
+
+#[cfg(test)]
+mod tests;

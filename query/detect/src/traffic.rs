@@ -1,0 +1,47 @@
+//! More arrivals at an entry than at rest. Growth alone is no incident; it explains one.
+
+use crate::Baseline;
+use crate::stats::excess_of_count;
+use epicenter_graph::{Names, OpKey, Window};
+use epicenter_schema::DurationNs;
+
+/// Arrivals must be this many times the most ever seen in a period at rest.
+const TIMES_MIN: f64 = 1.7;
+const NATS_MIN: f64 = 15.0;
+
+/// Arrivals at an entry far beyond those at rest.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Surge {
+    /// The entry.
+    pub op: OpKey,
+    /// Arrivals a second now.
+    pub rate_per_s: f64,
+    /// Mean arrivals a second at rest.
+    pub usual_per_s: f64,
+    /// Surprise in nats.
+    pub nats: f64,
+}
+
+/// The entries where more arrives than at rest, the largest growth first.
+pub fn surges(window: &Window, length: DurationNs, baseline: &Baseline, names: &Names) -> Vec<Surge> {
+    let seconds = length.as_secs_f64().max(1e-9);
+    let mut found = Vec::new();
+    for (key, op) in window.ops_sorted(names) {
+        if op.roots == 0 {
+            continue;
+        }
+        let (mean, high) = baseline.rate(|w| w.ops.get(&key).map_or(0, |op| op.roots));
+        let rate = op.roots as f64 / seconds;
+        let nats = excess_of_count(op.roots, high * seconds);
+        if mean > 0.0 && rate >= TIMES_MIN * high && nats >= NATS_MIN {
+            found.push(Surge {
+                op: key,
+                rate_per_s: rate,
+                usual_per_s: mean,
+                nats,
+            });
+        }
+    }
+    found.sort_by(|a, b| (b.rate_per_s - b.usual_per_s).total_cmp(&(a.rate_per_s - a.usual_per_s)));
+    found
+}

@@ -1,0 +1,371 @@
+//! The engine as a whole, on a small system with known faults.
+
+mod world;
+
+use crate::{CauseKind, Change, Config, Engine, EntityKind, Health, Incident, State};
+use epicenter_schema::{DurationNs, Timestamp};
+use world::{EPOCH_NS, Fault, World};
+
+/// How far spans are late at most, in seconds, as in the live shell.
+const LATENESS_S: i64 = 7;
+const REST_S: i64 = 180;
+const FAULT_S: i64 = 60;
+const AFTER_S: i64 = 60;
+
+/// gateway -> web -> {cart -> cache:sessions, db:carts; checkout -> {payment -> db:ledger, stock -> db:stock}}
+fn shop() -> World {
+    World::new(&[
+        ("gateway", 2.0, &["web"]),
+        ("web", 4.0, &["cart", "checkout"]),
+        ("cart", 3.0, &["cache:sessions", "db:carts"]),
+        ("checkout", 5.0, &["payment", "stock"]),
+        ("payment", 6.0, &["db:ledger"]),
+        ("stock", 3.0, &["db:stock"]),
+    ])
+}
+
+struct Run {
+    engine: Engine,
+    changes: Vec<(i64, Change)>,
+}
+
+impl Run {
+    fn opened(&self) -> Vec<&Incident> {
+        let opened = |change: &'_ Change| matches!(change, Change::Opened(_));
+        self.changes
+            .iter()
+            .filter(|(_, c)| opened(c))
+            .map(|(_, c)| incident(c))
+            .collect()
+    }
+
+    /// Seconds after the fault began.
+    fn opened_after(&self) -> i64 {
+        self.changes
+            .iter()
+            .find(|(_, c)| matches!(c, Change::Opened(_)))
+            .map_or(i64::MAX, |(at, _)| at - REST_S)
+    }
+}
+
+impl Run {
+    /// Seconds after the fault was over.
+    fn resolved_after(&self) -> i64 {
+        let resolved = self.changes.iter().find(|(_, c)| matches!(c, Change::Resolved(_)));
+        resolved.map_or(i64::MAX, |(at, _)| at - REST_S - FAULT_S)
+    }
+}
+
+fn incident(change: &Change) -> &Incident {
+    match change {
+        Change::Opened(incident) | Change::Updated(incident) | Change::Resolved(incident) => incident,
+    }
+}
+
+/// Rest, fault, rest, live: windows close as the clock goes on.
+fn live(mut world: World, rate: u64, faults: &[Fault], shuffle: u64) -> Run {
+    let mut run = Run {
+        engine: Engine::new(Config::default()),
+        changes: Vec::new(),
+    };
+    for second in 0..REST_S + FAULT_S + AFTER_S {
+        let broken = (REST_S..REST_S + FAULT_S).contains(&second);
+        world.set(if broken { faults } else { &[] });
+        for batch in world.second(second, rate, shuffle) {
+            run.engine.observe(&batch);
+        }
+        let watermark = Timestamp(EPOCH_NS + (second + 1 - LATENESS_S) * 1_000_000_000);
+        for change in run.engine.advance(watermark) {
+            run.changes.push((second + 1, change));
+        }
+    }
+    run
+}
+
+/// One incident, opened in time, that names the culprit and the cause, and is over at the end.
+fn check(rate: u64, faults: &[Fault], culprit: (EntityKind, &str), cause: CauseKind) -> Run {
+    let run = live(shop(), rate, faults, 0);
+    let incidents = run.engine.incidents();
+    assert_eq!(incidents.len(), 1, "{faults:?}: {:#?}", run.changes);
+    let incident = &incidents[0];
+    let entity = &incident.suspects[0].entity;
+    assert_eq!(
+        (entity.kind, entity.name.as_str()),
+        culprit,
+        "{faults:?}: {incident:#?}"
+    );
+    assert_eq!(incident.cause.kind, cause, "{faults:?}: {incident:#?}");
+    assert_eq!(incident.state, State::Resolved, "{faults:?}: {incident:#?}");
+    assert!(
+        run.opened_after() <= 22,
+        "{faults:?}: opened after {} s",
+        run.opened_after()
+    );
+    assert!(
+        run.resolved_after() <= 32,
+        "{faults:?}: resolved after {} s",
+        run.resolved_after()
+    );
+    let opened = run.opened()[0].suspects[0].entity.name.clone();
+    assert_eq!(opened, culprit.1, "{faults:?}: the first answer was {opened}");
+    let sum: f64 = incident.suspects.iter().map(|suspect| suspect.score).sum();
+    assert!(sum <= 1.0 + 1e-9, "{sum}");
+    run
+}
+
+/// Scenario: payment dies, everything above it fails.
+/// Guarantees: one incident that names payment, with the callers as affected, and the right graph.
+#[test]
+fn a_dead_service_is_named_once() {
+    for rate in [5, 40] {
+        let run = check(
+            rate,
+            &[Fault::Dead("payment")],
+            (EntityKind::Service, "payment"),
+            CauseKind::Unavailable,
+        );
+        let incident = &run.engine.incidents()[0];
+        let affected: Vec<&str> = incident.affected.iter().map(|a| a.service.as_str()).collect();
+        for service in ["gateway", "web", "checkout"] {
+            assert!(affected.contains(&service), "{affected:?}");
+        }
+        assert!(!affected.contains(&"cart"), "{affected:?}");
+        assert_eq!(incident.entry_points, ["gateway GET /gateway"]);
+        assert!(!incident.suspects[0].evidence[0].trace_ids.is_empty());
+        let at = Timestamp(EPOCH_NS + (REST_S + FAULT_S) * 1_000_000_000);
+        let graph = run.engine.graph(Some(at), None);
+        let payment = graph
+            .nodes
+            .iter()
+            .find(|node| node.entity.name == "payment")
+            .expect("it is known");
+        assert!(payment.health >= Health::Failing, "{payment:?}");
+        assert_eq!(graph.to_petgraph().node_count(), graph.nodes.len());
+    }
+}
+
+/// Scenario: one of two entries dies, and with it all that it alone calls; there is nobody whose calls fail.
+#[test]
+fn a_dead_entry_is_silent() {
+    let mut world = shop();
+    world.add_entry("batch", 3.0, &["stock"]);
+    let run = live(world, 20, &[Fault::Dead("gateway")], 0);
+    let incidents = run.engine.incidents();
+    assert_eq!(incidents.len(), 1, "{:#?}", run.changes);
+    assert_eq!(incidents[0].suspects[0].entity.name, "gateway", "{:#?}", incidents[0]);
+    assert_eq!(incidents[0].cause.kind, CauseKind::Unavailable);
+}
+
+/// Scenario: two services have a pod each on a machine that is slow.
+#[test]
+fn a_slow_machine() {
+    let faults = [Fault::SlowPod("stock", 1, 300.0), Fault::SlowPod("payment", 1, 250.0)];
+    check(20, &faults, (EntityKind::Node, "node-1"), CauseKind::Infrastructure);
+}
+
+#[test]
+fn a_dead_leaf_store_is_named() {
+    let culprit = (EntityKind::Database, "ledger");
+    check(20, &[Fault::Dead("db:ledger")], culprit, CauseKind::Unavailable);
+}
+
+#[test]
+fn errors_belong_to_where_they_begin() {
+    check(
+        20,
+        &[Fault::Errors("stock", 0.5)],
+        (EntityKind::Service, "stock"),
+        CauseKind::Errors,
+    );
+}
+
+#[test]
+fn slow_work_of_its_own() {
+    check(
+        20,
+        &[Fault::Slow("cart", 200.0)],
+        (EntityKind::Service, "cart"),
+        CauseKind::Slow,
+    );
+}
+
+#[test]
+fn a_slow_store() {
+    check(
+        20,
+        &[Fault::Slow("db:stock", 150.0)],
+        (EntityKind::Database, "stock"),
+        CauseKind::Slow,
+    );
+}
+
+#[test]
+fn the_way_is_slow() {
+    check(
+        20,
+        &[Fault::Network("checkout", 200.0)],
+        (EntityKind::Service, "checkout"),
+        CauseKind::Network,
+    );
+}
+
+/// Scenario: payment slows down; requests queue in checkout, web and gateway, which look worse than payment does.
+#[test]
+fn queues_above_the_culprit_are_not_the_culprit() {
+    let faults = [
+        Fault::Slow("payment", 100.0),
+        Fault::Slow("checkout", 150.0),
+        Fault::Slow("web", 200.0),
+        Fault::Slow("gateway", 300.0),
+    ];
+    check(20, &faults, (EntityKind::Service, "payment"), CauseKind::Slow);
+}
+
+#[test]
+fn a_cache_that_stops_absorbing() {
+    let faults = [
+        Fault::CacheEmpty("cache:sessions", "db:carts"),
+        Fault::Slow("db:carts", 60.0),
+    ];
+    check(20, &faults, (EntityKind::Cache, "sessions"), CauseKind::CacheBreakdown);
+}
+
+#[test]
+fn more_traffic_than_it_holds() {
+    let faults = [Fault::Surge(4.0), Fault::Slow("stock", 200.0)];
+    check(10, &faults, (EntityKind::Service, "gateway"), CauseKind::TrafficSurge);
+}
+
+#[test]
+fn one_bad_pod() {
+    let faults = [Fault::SlowPod("stock", 1, 300.0)];
+    check(
+        20,
+        &faults,
+        (EntityKind::Instance, "stock-1"),
+        CauseKind::Infrastructure,
+    );
+}
+
+#[test]
+fn a_bad_version() {
+    check(
+        20,
+        &[Fault::BadVersion("cart", 0.9)],
+        (EntityKind::Service, "cart"),
+        CauseKind::BadDeploy,
+    );
+}
+
+/// Scenario: an hour of nothing, at a small and a larger rate, with the noise of errors that is always there.
+#[test]
+fn nothing_wrong_opens_nothing() {
+    for rate in [3, 12] {
+        let mut world = shop();
+        let mut engine = Engine::new(Config::default());
+        for second in 0..900_i64 {
+            // Traffic grows and shrinks by itself.
+            let now = rate + rate * (second.unsigned_abs() % 400) / 400;
+            for batch in world.second(second, now, 0) {
+                engine.observe(&batch);
+            }
+            let changes = engine.advance(Timestamp(EPOCH_NS + (second - LATENESS_S) * 1_000_000_000));
+            assert!(changes.is_empty(), "{changes:#?}");
+        }
+        assert_eq!(engine.counters().late, 0);
+    }
+}
+
+/// Scenario: no more spans come at all, of anybody, as at night or when the way to Epicenter is cut.
+#[test]
+fn total_silence_is_not_an_incident() {
+    let mut run = live(shop(), 10, &[], 0);
+    let end = REST_S + FAULT_S + AFTER_S;
+    for second in end..end + 120 {
+        assert!(
+            run.engine
+                .advance(Timestamp(EPOCH_NS + second * 1_000_000_000))
+                .is_empty()
+        );
+    }
+}
+
+/// Guarantees: the order in which spans arrive within the lateness does not reach the answer.
+#[test]
+fn the_order_of_arrival_does_not_matter() {
+    let faults = [Fault::Dead("stock")];
+    let one = live(shop(), 10, &faults, 0);
+    for shuffle in [1, 2, 3] {
+        let other = live(shop(), 10, &faults, shuffle);
+        assert_eq!(one.engine.incidents(), other.engine.incidents());
+        assert_eq!(one.changes, other.changes);
+        assert_eq!(one.engine.graph(None, None), other.engine.graph(None, None));
+    }
+}
+
+/// Scenario: a recording at rest of another day, then a recording of a failure that is there from its start.
+#[test]
+fn a_recording_is_judged_against_a_recording() {
+    let mut world = shop();
+    let mut engine = Engine::new(Config::default());
+    for second in 0..300 {
+        world.second(second, 5, 0).iter().for_each(|batch| engine.learn(batch));
+    }
+    world.set(&[Fault::Errors("payment", 0.7)]);
+    for second in 90_000..90_120 {
+        world
+            .second(second, 5, 0)
+            .iter()
+            .for_each(|batch| engine.observe(batch));
+    }
+    engine.finish();
+    assert_eq!(engine.incidents().len(), 1);
+    assert_eq!(engine.incidents()[0].suspects[0].entity.name, "payment");
+    assert_eq!(engine.incidents()[0].cause.kind, CauseKind::Errors);
+}
+
+/// The same without a failure.
+#[test]
+fn a_healthy_recording_is_healthy() {
+    let mut world = shop();
+    let mut engine = Engine::new(Config::default());
+    for second in 0..300 {
+        world.second(second, 5, 0).iter().for_each(|batch| engine.learn(batch));
+    }
+    for second in 90_000..90_120 {
+        world
+            .second(second, 5, 0)
+            .iter()
+            .for_each(|batch| engine.observe(batch));
+    }
+    engine.finish();
+    assert_eq!(engine.incidents(), &[]);
+}
+
+#[test]
+fn the_graph_shows_who_calls_whom() {
+    let run = live(shop(), 20, &[], 0);
+    let graph = run.engine.graph(None, Some(DurationNs::from_secs(60)));
+    let edges: Vec<String> = graph
+        .edges
+        .iter()
+        .map(|edge| format!("{} -> {}", edge.caller.name, edge.callee.name))
+        .collect();
+    assert_eq!(
+        edges,
+        [
+            "cart -> carts",
+            "cart -> sessions",
+            "checkout -> payment",
+            "checkout -> stock",
+            "gateway -> web",
+            "payment -> ledger",
+            "stock -> stock",
+            "web -> cart",
+            "web -> checkout"
+        ]
+    );
+    let web = graph.nodes.iter().find(|node| node.entity.name == "web").expect("web");
+    assert!((web.rate_per_s - 20.0).abs() < 1.0, "{web:?}");
+    assert_eq!((web.health, web.instances), (Health::Ok, 3));
+}

@@ -1,0 +1,319 @@
+//! A small system that makes spans: services that call each other and stores, and what can be wrong with them.
+//!
+//! Time is in milliseconds since the start of the world. Durations jitter by a hash of the request's number, so a run is
+//! the same each time.
+
+use epicenter_schema::{ResourceRow, SpanBatch, SpanBatchBuilder, SpanRow};
+
+const MS: i64 = 1_000_000;
+/// When the world began.
+pub(super) const EPOCH_NS: i64 = 1_700_000_000_000_000_000;
+
+const INTERNAL: i32 = 1;
+const SERVER: i32 = 2;
+const CLIENT: i32 = 3;
+
+/// A service: its own work, and whom it calls, one after the other. `db:name` and `cache:name` are stores.
+#[derive(Clone, Debug)]
+pub(super) struct Service {
+    pub(super) name: &'static str,
+    pub(super) work_ms: f64,
+    pub(super) calls: Vec<&'static str>,
+    pub(super) pods: u64,
+}
+
+/// What is wrong, with whom.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Fault {
+    /// Connections are refused; a store or a service.
+    Dead(&'static str),
+    /// This share of requests fails in it.
+    Errors(&'static str, f64),
+    /// Its own work takes this many milliseconds longer; a store or a service.
+    Slow(&'static str, f64),
+    /// The way to it takes this many milliseconds longer.
+    Network(&'static str, f64),
+    /// Its pod of this number is slower by so many milliseconds.
+    SlowPod(&'static str, u64, f64),
+    /// Half of its pods run a new version that fails for this share of requests.
+    BadVersion(&'static str, f64),
+    /// Every second call to the store of the second name becomes four, the cache of the first answers misses.
+    CacheEmpty(&'static str, &'static str),
+    /// So many times more requests.
+    Surge(f64),
+}
+
+/// One span, owned.
+#[derive(Clone, Debug)]
+struct Made {
+    trace: u64,
+    id: u64,
+    parent: u64,
+    service: &'static str,
+    pod: u64,
+    version: &'static str,
+    name: String,
+    kind: i32,
+    start: i64,
+    duration: i64,
+    error: bool,
+    peer: Option<(&'static str, &'static str)>,
+}
+
+pub(super) struct World {
+    services: Vec<Service>,
+    entries: Vec<&'static str>,
+    spans: Vec<Made>,
+    next: u64,
+    trace: u64,
+    faults: Vec<Fault>,
+}
+
+impl World {
+    pub(super) fn new(services: &[(&'static str, f64, &[&'static str])]) -> Self {
+        let entries = vec![services[0].0];
+        let services: Vec<Service> = services
+            .iter()
+            .map(|(name, work_ms, calls)| Service {
+                name,
+                work_ms: *work_ms,
+                calls: calls.to_vec(),
+                pods: 3,
+            })
+            .collect();
+        Self {
+            services,
+            entries,
+            spans: Vec::new(),
+            next: 0,
+            trace: 0,
+            faults: Vec::new(),
+        }
+    }
+
+    /// A second way in.
+    pub(super) fn add_entry(&mut self, name: &'static str, work_ms: f64, calls: &[&'static str]) {
+        self.services.push(Service {
+            name,
+            work_ms,
+            calls: calls.to_vec(),
+            pods: 3,
+        });
+        self.entries.push(name);
+    }
+
+    pub(super) fn set(&mut self, faults: &[Fault]) {
+        self.faults = faults.to_vec();
+    }
+
+    /// One second of requests at the first service, as one batch a service, in the order of `shuffle`.
+    pub(super) fn second(&mut self, second: i64, rate: u64, shuffle: u64) -> Vec<SpanBatch> {
+        let surge = self.faults.iter().find_map(|f| {
+            if let Fault::Surge(times) = f {
+                Some(*times)
+            } else {
+                None
+            }
+        });
+        let rate = (rate as f64 * surge.unwrap_or(1.0)) as u64;
+        for number in 0..rate {
+            self.trace += 1;
+            let at = EPOCH_NS + second * 1000 * MS + (number * 1000 / rate) as i64 * MS;
+            for entry in self.entries.clone() {
+                self.serve(entry, 0, at);
+                self.trace += 1;
+            }
+        }
+        let mut spans = std::mem::take(&mut self.spans);
+        spans.sort_by_key(|span| mix(span.id ^ shuffle.wrapping_mul(0x9e37_79b9)));
+        if shuffle == 0 {
+            spans.sort_by_key(|span| (span.service, span.start));
+        }
+        spans.chunks(17).map(batch).collect()
+    }
+
+    fn random(&mut self) -> f64 {
+        self.next += 1;
+        (mix(self.next) >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    fn jitter(&mut self, ms: f64) -> i64 {
+        let factor = 0.8 + 0.4 * self.random();
+        (ms * factor * MS as f64) as i64
+    }
+
+    fn extra(&self, name: &str, pod: u64) -> f64 {
+        let of = |fault: &Fault| match fault {
+            Fault::Slow(who, ms) if *who == name => *ms,
+            Fault::SlowPod(who, bad, ms) if *who == name && *bad == pod => *ms,
+            _ => 0.0,
+        };
+        self.faults.iter().map(of).sum()
+    }
+
+    /// A request at a service. Returns when it ended and whether it failed; `None` when nobody answers.
+    fn serve(&mut self, name: &'static str, parent: u64, at: i64) -> Option<(i64, bool)> {
+        if self.faults.contains(&Fault::Dead(name)) {
+            return None;
+        }
+        let service = self.services.iter().find(|service| service.name == name)?.clone();
+        self.next += 1;
+        let id = self.next;
+        let pod = (self.random() * service.pods as f64) as u64;
+        let half = self.jitter((service.work_ms + self.extra(name, pod)) / 2.0);
+        let mut now = at + half;
+        let mut failed = false;
+        for callee in &service.calls {
+            let times = if self
+                .faults
+                .iter()
+                .any(|f| matches!(f, Fault::CacheEmpty(_, db) if db == callee))
+            {
+                4
+            } else {
+                1
+            };
+            for _ in 0..times {
+                let (end, error) = self.call(name, pod, id, callee, now);
+                now = end;
+                failed |= error;
+            }
+            if failed {
+                break;
+            }
+        }
+        let bad_version = self.faults.iter().find_map(|f| match f {
+            Fault::BadVersion(who, share) if *who == name && pod == 0 => Some(*share),
+            _ => None,
+        });
+        let share = self.faults.iter().find_map(|f| match f {
+            Fault::Errors(who, share) if *who == name => Some(*share),
+            _ => None,
+        });
+        let own = self.random() < share.or(bad_version).unwrap_or(0.0005);
+        now += self.jitter(service.work_ms / 2.0);
+        let version = if bad_version.is_some() { "v2" } else { "v1" };
+        self.push(Made {
+            trace: self.trace,
+            id,
+            parent,
+            service: name,
+            pod,
+            version,
+            name: format!("GET /{name}"),
+            kind: SERVER,
+            start: at,
+            duration: now - at,
+            error: failed || own,
+            peer: None,
+        });
+        Some((now, failed || own))
+    }
+
+    fn call(&mut self, caller: &'static str, pod: u64, parent: u64, callee: &'static str, at: i64) -> (i64, bool) {
+        self.next += 1;
+        let id = self.next;
+        let network = self.faults.iter().find_map(|f| match f {
+            Fault::Network(who, ms) if *who == callee => Some(*ms),
+            _ => None,
+        });
+        let way = self.jitter(0.5 + network.unwrap_or(0.0) / 2.0);
+        let (peer, end, error) = match callee.split_once(':') {
+            Some((kind, store)) => {
+                let usual = if kind == "cache" { 0.5 } else { 4.0 };
+                let dead = self.faults.contains(&Fault::Dead(callee));
+                let work = self.jitter(usual + self.extra(callee, 0));
+                (
+                    (if kind == "cache" { "cache" } else { "database" }, store),
+                    at + work,
+                    dead,
+                )
+            }
+            None => match self.serve(callee, id, at + way) {
+                Some((end, error)) => (("service", callee), end + way, error),
+                None => (("service", callee), at + MS, true),
+            },
+        };
+        if callee.contains(':') && self.random() < 0.2 {
+            let inner = self.next + 1;
+            self.next = inner;
+            self.push(Made {
+                trace: self.trace,
+                id: inner,
+                parent: id,
+                service: caller,
+                pod,
+                version: "v1",
+                name: "connect".to_owned(),
+                kind: INTERNAL,
+                start: at,
+                duration: (end - at) / 4,
+                error: error && self.faults.contains(&Fault::Dead(callee)),
+                peer: None,
+            });
+        }
+        self.push(Made {
+            trace: self.trace,
+            id,
+            parent,
+            service: caller,
+            pod,
+            version: "v1",
+            name: format!("call {callee}"),
+            kind: CLIENT,
+            start: at,
+            duration: end - at,
+            error,
+            peer: Some(peer),
+        });
+        (end, error)
+    }
+
+    fn push(&mut self, span: Made) {
+        self.spans.push(span);
+    }
+}
+
+fn batch(spans: &[Made]) -> SpanBatch {
+    let mut builder = SpanBatchBuilder::with_capacity(spans.len());
+    for span in spans {
+        let instance = format!("{}-{}", span.service, span.pod);
+        let node = format!("node-{}", span.pod);
+        builder.set_resource(&ResourceRow {
+            service_name: span.service.as_bytes(),
+            service_version: Some(span.version.as_bytes()),
+            instance: Some(instance.as_bytes()),
+            node: Some(node.as_bytes()),
+            json: b"{}",
+            ..ResourceRow::default()
+        });
+        let mut trace_id = [0; 16];
+        trace_id[8..].copy_from_slice(&(span.trace + 1).to_be_bytes());
+        builder.commit(&SpanRow {
+            trace_id,
+            span_id: span.id.to_be_bytes(),
+            parent_span_id: (span.parent != 0).then(|| span.parent.to_be_bytes()),
+            name: span.name.as_bytes(),
+            kind: span.kind,
+            start_time: span.start,
+            duration_ns: span.duration,
+            status_code: if span.error { 2 } else { 0 },
+            error: span.error,
+            peer_kind: span.peer.map(|(kind, _)| kind.as_bytes()),
+            peer: span.peer.map(|(_, name)| name.as_bytes()),
+            protocol: span
+                .peer
+                .map(|(kind, _)| if kind == "service" { "http" } else { kind }.as_bytes()),
+            ..SpanRow::default()
+        });
+    }
+    builder.finish().expect("valid text")
+}
+
+/// Source: splitmix64 (Steele, Lea, Flood 2014).
+fn mix(value: u64) -> u64 {
+    let z = value.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}

@@ -1,0 +1,87 @@
+//! A ledger of blame: who is suspected by one family of methods, how much, and why.
+
+use crate::verdict::Evidence;
+use epicenter_graph::Entity;
+use std::collections::BTreeMap;
+
+/// Observations kept of one suspect; the weightiest.
+const REASONS_MAX: usize = 12;
+
+/// One observation with its weight.
+#[derive(Clone, Debug)]
+pub(crate) struct Reason {
+    pub(crate) weight: f64,
+    pub(crate) evidence: Evidence,
+}
+
+/// What speaks against one entity.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Case {
+    pub(crate) score: f64,
+    pub(crate) reasons: Vec<Reason>,
+}
+
+/// Who is suspected, and how much, in the unit of the method.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ledger {
+    pub(crate) cases: BTreeMap<Entity, Case>,
+}
+
+impl Case {
+    pub(crate) fn note(&mut self, weight: f64, evidence: Evidence) {
+        self.reasons.push(Reason { weight, evidence });
+        self.reasons.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+        self.reasons.truncate(REASONS_MAX);
+    }
+
+    /// Sum of the weights of the reasons of a kind.
+    pub(crate) fn weight_of(&self, kind: &str) -> f64 {
+        self.reasons
+            .iter()
+            .filter(|reason| reason.evidence.kind == kind)
+            .map(|reason| reason.weight)
+            .sum()
+    }
+}
+
+impl Ledger {
+    /// Adds to the score.
+    pub(crate) fn add(&mut self, entity: Entity, weight: f64, evidence: Evidence) {
+        let case = self.cases.entry(entity).or_default();
+        case.score += weight;
+        case.note(weight, evidence);
+    }
+
+    /// Raises the score to at least this.
+    pub(crate) fn at_least(&mut self, entity: Entity, weight: f64, evidence: Evidence) {
+        let case = self.cases.entry(entity).or_default();
+        case.score = case.score.max(weight);
+        case.note(weight, evidence);
+    }
+
+    /// Takes another ledger in.
+    pub(crate) fn merge(&mut self, other: Self) {
+        for (entity, case) in other.cases {
+            let mine = self.cases.entry(entity).or_default();
+            mine.score += case.score;
+            for reason in case.reasons {
+                mine.note(reason.weight, reason.evidence);
+            }
+        }
+    }
+
+    /// By falling score; ties by entity.
+    pub(crate) fn ranked(&self) -> Vec<(&Entity, &Case)> {
+        let mut ranked: Vec<_> = self.cases.iter().filter(|(_, case)| case.score > 0.0).collect();
+        ranked.sort_by(|a, b| b.1.score.total_cmp(&a.1.score));
+        ranked
+    }
+
+    pub(crate) fn best(&self) -> f64 {
+        self.cases.values().map(|case| case.score).fold(0.0, f64::max)
+    }
+
+    pub(crate) fn total(&self) -> f64 {
+        self.cases.values().map(|case| case.score).sum()
+    }
+}

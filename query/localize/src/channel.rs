@@ -1,0 +1,144 @@
+//! Which ledger speaks: the one of the objective that broke at the entries. Summing all signals drowns the right one.
+//!
+//! Source: DESIGN 6.6. Faults (errors and structure, in nats) speak when they are beyond doubt and either the entries
+//! fail or the time lost is small against what requests take; otherwise the time lost (nanoseconds) speaks.
+
+use crate::blame::Ledger;
+use crate::shaken::{self, Entries};
+use crate::verdict::{Diagnosis, Suspect};
+use crate::{Scene, back_pressure, cause, conservation, dimension, edge_gap, mesh, self_time, silence, structure};
+use std::collections::BTreeMap;
+
+/// Nats from which faults are beyond doubt.
+const FAULT_NATS: f64 = 15.0;
+/// Nats from which faults are noticed at all.
+const NOTICED_NATS: f64 = 4.0;
+/// Time lost per request, as a share of what a request takes at rest, from which it is felt.
+const FELT: f64 = 0.10;
+/// Rise of the share of failing entries that is felt.
+const FAILING: f64 = 0.05;
+/// Share of the score left to the other ledger.
+const OTHER: f64 = 0.1;
+/// Suspects named.
+const SUSPECTS_MAX: usize = 10;
+
+/// What the methods found, before one of them speaks.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    pub(crate) latency: Ledger,
+    pub(crate) errors: Ledger,
+    pub(crate) structure: Ledger,
+    pub(crate) entries: Entries,
+    pub(crate) is_mesh: bool,
+}
+
+impl Findings {
+    /// Whether requests fail at the entries, beyond doubt. Then missing calls are what failures leave behind: who gives
+    /// up after a failed call makes no further ones.
+    fn fails(&self) -> bool {
+        self.entries.error_rise >= FAILING && self.errors.best() >= FAULT_NATS
+    }
+}
+
+/// Which ledger speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Channel {
+    Latency,
+    Faults,
+}
+
+/// Names the culprit of what is wrong in a scene; `None` when no method finds anything. Cost: one pass over the window
+/// a method, each operation and edge against its periods at rest.
+pub fn diagnose(scene: &Scene<'_>) -> Option<Diagnosis> {
+    let mut findings = Findings {
+        entries: shaken::entries(scene),
+        is_mesh: scene.is_mesh(),
+        ..Findings::default()
+    };
+    if findings.is_mesh {
+        mesh::blame(scene, &mut findings.latency, &mut findings.errors);
+    } else {
+        self_time::blame(scene, &mut findings.latency);
+        edge_gap::blame(scene, &mut findings.latency);
+        conservation::blame(scene, &mut findings.errors);
+        silence::blame(scene, &mut findings.errors);
+        structure::blame(scene, &mut findings.structure);
+        back_pressure::discount(scene, &mut findings.latency);
+    }
+    let (channel, strength) = choose(scene, &findings);
+    let mut faults = findings.errors.clone();
+    if !findings.fails() {
+        faults.merge(findings.structure.clone());
+    }
+    let (first, second) = match channel {
+        Channel::Latency => (&findings.latency, &faults),
+        Channel::Faults => (&faults, &findings.latency),
+    };
+    let suspects = suspects(first, second);
+    if suspects.is_empty() {
+        return None;
+    }
+    let (affected, entry_points) = shaken::list(scene);
+    let mut diagnosis = Diagnosis {
+        suspects,
+        affected,
+        entry_points,
+        strength,
+        ..Diagnosis::default()
+    };
+    cause::name(scene, &findings, channel, &mut diagnosis);
+    dimension::narrow(scene, channel, &mut diagnosis);
+    Some(diagnosis)
+}
+
+/// The channel, and how far what is wrong is beyond doubt.
+fn choose(scene: &Scene<'_>, findings: &Findings) -> (Channel, f64) {
+    let (errors, structure) = (findings.errors.best(), findings.structure.best());
+    let faults = errors.max(structure);
+    let lost = findings.latency.best();
+    let relative = lost / scene.roots() as f64 / findings.entries.usual_ns.max(1.0);
+    let doubtful = if faults < NOTICED_NATS {
+        0.0
+    } else {
+        faults / FAULT_NATS
+    };
+    let strength = doubtful.max(relative / FELT);
+    let certain = errors + structure >= FAULT_NATS;
+    let channel = if lost == 0.0 || (certain && (relative < FELT || findings.fails())) {
+        Channel::Faults
+    } else {
+        Channel::Latency
+    };
+    (channel, strength)
+}
+
+/// Both ledgers as one ranking with scores that sum to at most 1.
+fn suspects(first: &Ledger, second: &Ledger) -> Vec<Suspect> {
+    let mut scores: BTreeMap<_, f64> = BTreeMap::new();
+    let shares = [(first, 1.0 - OTHER), (second, OTHER)];
+    for (ledger, share) in shares {
+        let total = ledger.total();
+        for (entity, case) in ledger.ranked() {
+            *scores.entry(entity).or_default() += share * case.score / total;
+        }
+    }
+    let mut suspects: Vec<Suspect> = scores
+        .into_iter()
+        .map(|(entity, score)| {
+            let reasons = [first, second]
+                .into_iter()
+                .filter_map(|ledger| ledger.cases.get(entity));
+            let evidence = reasons
+                .flat_map(|case| case.reasons.iter().map(|reason| reason.evidence.clone()))
+                .collect();
+            Suspect {
+                entity: entity.clone(),
+                score,
+                evidence,
+            }
+        })
+        .collect();
+    suspects.sort_by(|a, b| b.score.total_cmp(&a.score));
+    suspects.truncate(SUSPECTS_MAX);
+    suspects
+}

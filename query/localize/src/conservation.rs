@@ -1,0 +1,95 @@
+//! Conservation of errors: an error belongs to the deepest span that has it.
+//!
+//! Complaints (failed, or logged an error) with no complaint below belong to the service of the span; a failed call
+//! with no complaint behind it belongs to the callee, instrumented or not. Blame = n KL(now, usual) in nats, against
+//! the usual share, so that steady noise does not win. Source: DESIGN 6.3.
+
+use crate::Scene;
+use crate::blame::Ledger;
+use crate::verdict::Evidence;
+use crate::words::percent;
+use epicenter_detect::stats::excess_of_share;
+
+/// Percent points above the usual below which nothing is said.
+const RISE_MIN: f64 = 0.05;
+/// Usual share where nothing is known of the past.
+const UNKNOWN_SHARE: f64 = 0.05;
+
+pub(crate) fn blame(scene: &Scene<'_>, ledger: &mut Ledger) {
+    operations(scene, ledger);
+    calls(scene, ledger);
+}
+
+fn operations(scene: &Scene<'_>, ledger: &mut Ledger) {
+    for (key, op) in scene.window.ops_sorted(scene.names) {
+        if op.own_complaints == 0 {
+            continue;
+        }
+        let usual = scene
+            .baseline
+            .share(|w| w.ops.get(&key).map(|op| (op.own_complaints, op.count)), op.count)
+            .map_or(UNKNOWN_SHARE, |share| share.mean);
+        let now = op.own_complaints as f64 / op.count.max(1) as f64;
+        if now < usual + RISE_MIN {
+            continue;
+        }
+        let evidence = Evidence {
+            kind: "errors".to_owned(),
+            text: format!(
+                "{} of {} in {} fail or log errors with nothing failing below them, usually {}",
+                percent(now),
+                scene.name(key.name),
+                scene.name(key.service),
+                percent(usual)
+            ),
+            value: now,
+            baseline: usual,
+            trace_ids: op.failed.traces().collect(),
+        };
+        ledger.add(
+            scene.service(key.service),
+            excess_of_share(op.own_complaints, op.count, usual),
+            evidence,
+        );
+    }
+}
+
+fn calls(scene: &Scene<'_>, ledger: &mut Ledger) {
+    for (key, edge) in scene.window.edges_sorted(scene.names) {
+        if edge.own_errors == 0 || edge.loose > 0 {
+            continue;
+        }
+        let usual = scene
+            .baseline
+            .share(
+                |w| w.edges.get(&key).map(|edge| (edge.own_errors, edge.count)),
+                edge.count,
+            )
+            .map_or(UNKNOWN_SHARE, |share| share.mean);
+        let now = edge.own_errors as f64 / edge.count.max(1) as f64;
+        if now < usual + RISE_MIN {
+            continue;
+        }
+        let callee = scene.callee(key.callee);
+        let answered = edge.own_errors.saturating_sub(edge.unanswered_errors);
+        let (kind, how) = if edge.unanswered_errors >= answered {
+            ("unanswered", "fail and nothing answers them")
+        } else {
+            ("failed_calls", "fail though the callee reports no failure")
+        };
+        let evidence = Evidence {
+            kind: kind.to_owned(),
+            text: format!(
+                "{} of the calls {} -> {} {how}, usually {}",
+                percent(now),
+                scene.name(key.caller),
+                callee.name,
+                percent(usual)
+            ),
+            value: now,
+            baseline: usual,
+            trace_ids: edge.failed.traces().collect(),
+        };
+        ledger.add(callee, excess_of_share(edge.own_errors, edge.count, usual), evidence);
+    }
+}

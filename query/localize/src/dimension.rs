@@ -1,0 +1,162 @@
+//! Which instance, node or version carries the badness, its siblings healthy.
+//!
+//! For the best suspect, a service: the share of failed requests (or the self time per request) under one value of a
+//! dimension against all other values together. Source: DESIGN 6.7.
+
+use crate::Scene;
+use crate::channel::Channel;
+use crate::verdict::{CauseKind, Diagnosis, Evidence};
+use crate::words::{duration, percent};
+use epicenter_graph::{Dimension, DimensionKey, DimensionStats, Entity, EntityKind, NameId, Window};
+use std::collections::BTreeSet;
+
+/// The bad value must be this many times worse than its siblings.
+const TIMES_MIN: f64 = 3.0;
+/// Share of failures of the bad value from which it is bad.
+const FAILING_MIN: f64 = 0.1;
+/// Requests needed on either side.
+const REQUESTS_MIN: u64 = 8;
+
+struct Worst {
+    value: NameId,
+    bad: f64,
+    rest: f64,
+}
+
+pub(crate) fn narrow(scene: &Scene<'_>, channel: Channel, diagnosis: &mut Diagnosis) {
+    let Some(best) = diagnosis.suspects.first() else { return };
+    let usable = matches!(
+        diagnosis.cause.kind,
+        CauseKind::Slow | CauseKind::Errors | CauseKind::Unknown
+    );
+    if best.entity.kind != EntityKind::Service || !usable {
+        return;
+    }
+    let Some(service) = scene.names.find(&best.entity.name) else {
+        return;
+    };
+    if let Some(evidence) = new_version(scene, service, channel) {
+        diagnosis.cause.kind = CauseKind::BadDeploy;
+        diagnosis.suspects[0].evidence.insert(0, evidence);
+    } else if let Some((node, evidence)) = bad_node(scene, service, channel) {
+        diagnosis.cause.kind = CauseKind::Infrastructure;
+        diagnosis.promote(Entity::new(EntityKind::Node, scene.name(node)), evidence);
+    } else if let Some(worst) = worst(scene, service, Dimension::Instance, channel) {
+        let evidence = evidence(scene, "instance", &best.entity.name, &worst, channel);
+        diagnosis.cause.kind = CauseKind::Infrastructure;
+        let instance = Entity::of(EntityKind::Instance, scene.name(worst.value), best.entity.name.clone());
+        let service = diagnosis.suspects[0].entity.clone();
+        diagnosis.promote(instance, evidence);
+        diagnosis.suspects.retain(|suspect| suspect.entity != service);
+    }
+}
+
+/// A version that did not run at rest and carries the badness, or is all that runs now.
+fn new_version(scene: &Scene<'_>, service: NameId, channel: Channel) -> Option<Evidence> {
+    let name = scene.name(service).to_owned();
+    if let Some(worst) = worst(scene, service, Dimension::Version, channel) {
+        return (!existed(scene, service, worst.value)).then(|| evidence(scene, "version", &name, &worst, channel));
+    }
+    let versions = |window: &Window| -> BTreeSet<NameId> {
+        let keys = window.dimensions.keys();
+        keys.filter(|key| key.service == service && key.dimension == Dimension::Version)
+            .map(|key| key.value)
+            .collect()
+    };
+    let (now, rest) = (versions(scene.window), versions(scene.baseline.total()));
+    let new = now.iter().map(|version| scene.name(*version)).min()?;
+    if rest.is_empty() || !now.is_disjoint(&rest) {
+        return None;
+    }
+    Some(Evidence {
+        kind: "version".to_owned(),
+        text: format!("{name} runs at {new}, which was never seen before this began"),
+        value: 1.0,
+        baseline: 0.0,
+        trace_ids: Vec::new(),
+    })
+}
+
+/// The machine on which this service and another one are bad, and better elsewhere.
+fn bad_node(scene: &Scene<'_>, service: NameId, channel: Channel) -> Option<(NameId, Evidence)> {
+    let found = worst(scene, service, Dimension::Node, channel)?;
+    let keys = scene.window.dimensions.keys();
+    let neighbours: BTreeSet<(&str, NameId)> = keys
+        .filter(|key| key.dimension == Dimension::Node && key.value == found.value && key.service != service)
+        .map(|key| (scene.name(key.service), key.service))
+        .collect();
+    let bad = neighbours
+        .iter()
+        .filter(|(_, other)| worst(scene, *other, Dimension::Node, channel).is_some_and(|w| w.value == found.value))
+        .count();
+    if bad == 0 {
+        return None;
+    }
+    let mut evidence = evidence(scene, "node", scene.name(service), &found, channel);
+    evidence.text = format!(
+        "{}; {bad} of the {} other services on it suffer too",
+        evidence.text,
+        neighbours.len()
+    );
+    Some((found.value, evidence))
+}
+
+/// Whether the service ran at this version at rest.
+fn existed(scene: &Scene<'_>, service: NameId, version: NameId) -> bool {
+    let key = DimensionKey {
+        service,
+        dimension: Dimension::Version,
+        value: version,
+    };
+    scene.baseline.total().dimensions.contains_key(&key)
+}
+
+fn evidence(scene: &Scene<'_>, kind: &str, service: &str, worst: &Worst, channel: Channel) -> Evidence {
+    let (bad, rest) = match channel {
+        Channel::Faults => (format!("{} fail", percent(worst.bad)), percent(worst.rest)),
+        Channel::Latency => (
+            format!("{} of work a request", duration(worst.bad)),
+            duration(worst.rest),
+        ),
+    };
+    Evidence {
+        kind: kind.to_owned(),
+        text: format!(
+            "{bad} on {} of {service}, {rest} on its siblings",
+            scene.name(worst.value)
+        ),
+        value: worst.bad,
+        baseline: worst.rest,
+        trace_ids: Vec::new(),
+    }
+}
+
+fn worst(scene: &Scene<'_>, service: NameId, dimension: Dimension, channel: Channel) -> Option<Worst> {
+    let mut values: Vec<(&str, NameId, DimensionStats)> = scene
+        .window
+        .dimensions
+        .iter()
+        .filter(|(key, _)| key.service == service && key.dimension == dimension)
+        .map(|(key, stats)| (scene.name(key.value), key.value, *stats))
+        .collect();
+    values.sort_by_key(|(name, ..)| *name);
+    let sum = |of: &dyn Fn(&DimensionStats) -> u64| values.iter().map(|(_, _, stats)| of(stats)).sum::<u64>();
+    let entries = sum(&|stats| stats.entries);
+    let measure = |stats: &DimensionStats| match channel {
+        Channel::Faults => stats.own_complaints,
+        Channel::Latency => stats.self_ns,
+    };
+    let total = sum(&measure);
+    values
+        .iter()
+        .filter(|(_, _, stats)| stats.entries >= REQUESTS_MIN && entries - stats.entries >= REQUESTS_MIN)
+        .map(|(_, value, stats)| Worst {
+            value: *value,
+            bad: measure(stats) as f64 / stats.entries as f64,
+            rest: (total - measure(stats)) as f64 / (entries - stats.entries) as f64,
+        })
+        .filter(|worst| {
+            worst.bad >= TIMES_MIN * worst.rest && (channel == Channel::Latency || worst.bad >= FAILING_MIN)
+        })
+        .max_by(|a, b| a.bad.total_cmp(&b.bad))
+}

@@ -1,0 +1,115 @@
+//! Who suffers: services by the share of their requests that fail or are slow beyond the usual, and the entries among
+//! them, where people feel it.
+
+use crate::Scene;
+use crate::verdict::Affected;
+use epicenter_graph::{EntityKind, Sketch};
+use std::collections::BTreeMap;
+
+/// Services and entry points listed.
+const AFFECTED_MAX: usize = 200;
+const ENTRY_POINTS_MAX: usize = 50;
+/// Share of suffering requests below which a service is called healthy.
+const IMPACT_MIN: f64 = 0.05;
+/// A request suffers when it takes longer than this quantile at rest, beyond the share that always does.
+const TAIL: f64 = 0.95;
+
+/// How the entries as a whole fare.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Entries {
+    /// Rise of the share that fails.
+    pub(crate) error_rise: f64,
+    /// Median of the typical duration at rest, in nanoseconds, weighted by requests.
+    pub(crate) usual_ns: f64,
+}
+
+#[derive(Default)]
+struct Suffering {
+    requests: f64,
+    suffer: f64,
+}
+
+/// Affected services and entry points, the most first.
+pub(crate) fn list(scene: &Scene<'_>) -> (Vec<Affected>, Vec<String>) {
+    let mut services: BTreeMap<&str, Suffering> = BTreeMap::new();
+    let mut entries: Vec<(f64, String)> = Vec::new();
+    for (key, op) in scene.window.ops_sorted(scene.names) {
+        if op.entries == 0 {
+            continue;
+        }
+        let past = scene.baseline.total().ops.get(&key);
+        let usual_errors = past.map_or(0.0, |past| past.entry_errors as f64 / past.entries.max(1) as f64);
+        let failing = (op.entry_errors as f64 / op.entries as f64 - usual_errors).max(0.0);
+        let impact = failing.max(past.map_or(0.0, |past| slow_share(&op.duration, &past.duration)));
+        let service = services.entry(scene.name(key.service)).or_default();
+        service.requests += op.entries as f64;
+        service.suffer += impact * op.entries as f64;
+        if op.roots > 0 && impact >= IMPACT_MIN {
+            entries.push((
+                impact * op.roots as f64,
+                format!("{} {}", scene.name(key.service), scene.name(key.name)),
+            ));
+        }
+    }
+    callers(scene, &mut services);
+    let mut affected: Vec<Affected> = services
+        .into_iter()
+        .map(|(service, s)| Affected {
+            service: service.to_owned(),
+            impact: (s.suffer / s.requests.max(1.0)).clamp(0.0, 1.0),
+        })
+        .filter(|affected| affected.impact >= IMPACT_MIN)
+        .collect();
+    affected.sort_by(|a, b| b.impact.total_cmp(&a.impact));
+    affected.truncate(AFFECTED_MAX);
+    entries.sort_by(|a, b| b.0.total_cmp(&a.0));
+    entries.truncate(ENTRY_POINTS_MAX);
+    (affected, entries.into_iter().map(|(_, name)| name).collect())
+}
+
+/// A callee that died sends no requests of its own to count: its callers' failed calls speak for it.
+fn callers<'a>(scene: &Scene<'a>, services: &mut BTreeMap<&'a str, Suffering>) {
+    for (key, edge) in scene.window.edges_sorted(scene.names) {
+        let callee = scene.callee(key.callee);
+        if callee.kind == EntityKind::Service && edge.unanswered_errors > 0 {
+            let epicenter_graph::Callee::Service(id) = key.callee else {
+                continue;
+            };
+            let service = services.entry(scene.names.get(id).as_ref()).or_default();
+            service.requests += edge.unanswered_errors as f64;
+            service.suffer += edge.unanswered_errors as f64;
+        }
+    }
+}
+
+fn slow_share(now: &Sketch, past: &Sketch) -> f64 {
+    if now.count() == 0 || past.count() == 0 || now.typical() < 1.5 * past.typical() {
+        return 0.0;
+    }
+    let above = now.count_above(past.quantile(TAIL)) as f64 / now.count() as f64;
+    ((above - (1.0 - TAIL)) / TAIL).max(0.0)
+}
+
+/// How the entries fare.
+pub(crate) fn entries(scene: &Scene<'_>) -> Entries {
+    let (mut errors, mut usual_errors, mut usual_ns, mut requests) = (0.0, 0.0, 0.0, 0.0);
+    for (key, op) in scene.window.ops_sorted(scene.names) {
+        if op.roots == 0 {
+            continue;
+        }
+        let count = op.entries as f64;
+        requests += count;
+        errors += op.entry_errors as f64;
+        if let Some(past) = scene.baseline.total().ops.get(&key) {
+            usual_errors += count * past.entry_errors as f64 / past.entries.max(1) as f64;
+        }
+        if let Some(range) = scene.baseline.op_range(&key, |op| &op.duration, op.entries) {
+            usual_ns += count * range.median;
+        }
+    }
+    let requests = f64::max(requests, 1.0);
+    Entries {
+        error_rise: ((errors - usual_errors) / requests).max(0.0),
+        usual_ns: usual_ns / requests,
+    }
+}

@@ -1,0 +1,104 @@
+//! The parameters of a request: read by name, unknown ones refused, for a misspelt filter that is ignored gives a wrong answer.
+
+use axum::http::StatusCode;
+use epicenter_schema::Timestamp;
+
+/// Longest query string.
+const QUERY_BYTES_MAX: usize = 16 << 10;
+/// Longest part of a wrong value that is told back.
+const TOLD_CHARS_MAX: usize = 80;
+
+/// Why a request is refused.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+}
+
+impl Problem {
+    /// A parameter with a value that cannot be.
+    pub(crate) fn parameter(name: &str, found: &str, expected: &str) -> Self {
+        let found: String = found.chars().take(TOLD_CHARS_MAX).collect();
+        Self::invalid(format!("parameter {name} is {found:?}, expected {expected}"))
+    }
+}
+
+/// Decoded parameters, in the order given.
+pub(crate) struct Params {
+    pairs: Vec<(String, String)>,
+}
+
+impl Params {
+    /// Decodes a query string and refuses parameters that are not in `names`.
+    pub(crate) fn parse(query: Option<&str>, names: &[&str]) -> Result<Self, Problem> {
+        let query = query.unwrap_or_default();
+        if query.len() > QUERY_BYTES_MAX {
+            return Err(Problem::invalid(format!("the query string is longer than {QUERY_BYTES_MAX} bytes")));
+        }
+        let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        for (name, _) in &pairs {
+            if !names.contains(&name.as_str()) {
+                let name: String = name.chars().take(TOLD_CHARS_MAX).collect();
+                let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+                return Err(Problem::invalid(format!("there is no parameter {name:?} here; known are: {known}")));
+            }
+        }
+        Ok(Self { pairs })
+    }
+
+    /// Every value of a parameter.
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.pairs.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The value of a parameter that may be given once; an empty one counts as absent.
+    pub(crate) fn one(&self, name: &str) -> Result<Option<&str>, Problem> {
+        let mut values = self.pairs.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let first = values.next();
+        match values.next() {
+            Some(second) => Err(Problem::parameter(name, second, "it to be given once")),
+            None => Ok(first.filter(|value| !value.is_empty())),
+        }
+    }
+
+    /// A point in time: nanoseconds since 1970, or RFC 3339. A blank where a plus was is a plus.
+    pub(crate) fn time(&self, name: &str) -> Result<Option<Timestamp>, Problem> {
+        let Some(text) = self.one(name)? else { return Ok(None) };
+        if let Ok(nanos) = text.parse::<i64>() {
+            return Ok(Some(Timestamp(nanos)));
+        }
+        let repaired = text.replace(' ', "+");
+        let parsed = chrono::DateTime::parse_from_rfc3339(&repaired).ok().and_then(|time| time.timestamp_nanos_opt());
+        let expected = "nanoseconds since 1970 or RFC 3339 such as 2026-01-31T12:00:00Z";
+        parsed.map(|nanos| Some(Timestamp(nanos))).ok_or_else(|| Problem::parameter(name, text, expected))
+    }
+
+    /// A length of time in nanoseconds: a number with a unit, such as `1.5ms`, `300us`, `2s`, `1m`, `5ns`.
+    pub(crate) fn duration(&self, name: &str) -> Result<Option<i64>, Problem> {
+        let Some(text) = self.one(name)? else { return Ok(None) };
+        let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+        let (number, unit) = text.split_at(digits);
+        let factor = match unit {
+            "ns" | "" => Some(1.0),
+            "us" | "µs" => Some(1e3),
+            "ms" => Some(1e6),
+            "s" => Some(1e9),
+            "m" | "min" => Some(60e9),
+            "h" => Some(3600e9),
+            _ => None,
+        };
+        let nanos = number.parse::<f64>().ok().zip(factor).map(|(number, factor)| number * factor);
+        nanos
+            .filter(|nanos| *nanos < i64::MAX as f64)
+            .map(|nanos| Some(nanos.round() as i64))
+            .ok_or_else(|| Problem::parameter(name, text, "a number with ns, us, ms, s, m or h, such as 1.5ms"))
+    }
+
+    /// A whole number from 1 to `most`.
+    pub(crate) fn count(&self, name: &str, most: usize) -> Result<Option<usize>, Problem> {
+        let Some(text) = self.one(name)? else { return Ok(None) };
+        let number = text.parse().ok().filter(|number| (1..=most).contains(number));
+        number.map(Some).ok_or_else(|| Problem::parameter(name, text, &format!("1 to {most}")))
+    }
+}

@@ -1,0 +1,193 @@
+//! Every incident of the past and the present, with what was announced of it: a file each, `<id>.json`.
+//!
+//! Only the live loop writes; readers share what is in memory and never wait for the disk.
+
+use super::files;
+use crate::Error;
+use crate::http::dto::incident::IncidentDto;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Incidents remembered; the oldest resolved ones are forgotten first.
+const INCIDENTS_MAX: usize = 500;
+/// Longest id that is used as the name of a file as it is.
+const ID_CHARS_MAX: usize = 120;
+
+/// What happens to an incident that people are told of.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) enum Event {
+    #[serde(rename = "incident.opened")]
+    Opened,
+    #[serde(rename = "incident.resolved")]
+    Resolved,
+}
+
+impl Event {
+    /// The word used in pages.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Opened => "incident.opened",
+            Self::Resolved => "incident.resolved",
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    incident: Arc<IncidentDto>,
+    announced: Vec<Event>,
+}
+
+/// An entry as the file has it.
+#[derive(Deserialize)]
+struct Kept {
+    incident: IncidentDto,
+    announced: Vec<Event>,
+}
+
+/// The same, to be written.
+#[derive(Serialize)]
+struct Keep<'a> {
+    incident: &'a IncidentDto,
+    announced: &'a [Event],
+}
+
+/// The incidents.
+pub(crate) struct History {
+    folder: PathBuf,
+    entries: Mutex<Vec<Entry>>,
+}
+
+impl History {
+    pub(crate) fn open(folder: PathBuf) -> Result<Self, Error> {
+        let kept: Vec<(PathBuf, Kept)> = files::read_all(&folder)?;
+        let entry = |kept: Kept| Entry { incident: Arc::new(kept.incident), announced: kept.announced };
+        let mut entries: Vec<Entry> = kept.into_iter().map(|(_, kept)| entry(kept)).collect();
+        entries.sort_by_key(|entry| entry.incident.started());
+        Ok(Self { folder, entries: Mutex::new(entries) })
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All incidents, open ones first, then the newest first.
+    pub(crate) fn all(&self) -> Vec<Arc<IncidentDto>> {
+        let mut all: Vec<_> = self.entries().iter().map(|entry| Arc::clone(&entry.incident)).collect();
+        all.sort_by(|a, b| {
+            let by_state = b.is_open().cmp(&a.is_open());
+            by_state.then_with(|| b.started().cmp(&a.started())).then_with(|| a.id.cmp(&b.id))
+        });
+        all
+    }
+
+    /// One incident.
+    pub(crate) fn get(&self, id: &str) -> Option<Arc<IncidentDto>> {
+        let entries = self.entries();
+        entries.iter().find(|entry| entry.incident.id == id).map(|entry| Arc::clone(&entry.incident))
+    }
+
+    pub(crate) fn was_announced(&self, id: &str, event: Event) -> bool {
+        self.entries().iter().any(|entry| entry.incident.id == id && entry.announced.contains(&event))
+    }
+
+    pub(crate) fn open_count(&self) -> usize {
+        self.entries().iter().filter(|entry| entry.incident.is_open()).count()
+    }
+
+    /// Adds or replaces an incident; on disk when this returns without an error, in memory in any case.
+    pub(crate) fn put(&self, incident: IncidentDto, event: Option<Event>) -> Result<(), Error> {
+        let known = self.entries().iter().find(|entry| entry.incident.id == incident.id).cloned();
+        let mut announced = known.map(|entry| entry.announced).unwrap_or_default();
+        announced.extend(event);
+        let entry = Entry { incident: Arc::new(incident), announced };
+        let keep = Keep { incident: &entry.incident, announced: &entry.announced };
+        let written = files::write(&self.path(&entry.incident.id), &keep);
+        let mut forgotten = Vec::new();
+        {
+            let mut entries = self.entries();
+            match entries.iter_mut().find(|known| known.incident.id == entry.incident.id) {
+                Some(known) => *known = entry,
+                None => entries.push(entry),
+            }
+            while entries.len() > INCIDENTS_MAX {
+                let oldest = entries.iter().position(|entry| !entry.incident.is_open()).unwrap_or(0);
+                forgotten.push(entries.remove(oldest));
+            }
+        }
+        written?;
+        forgotten.iter().try_for_each(|entry| files::remove(&self.path(&entry.incident.id)))
+    }
+
+    fn path(&self, id: &str) -> PathBuf {
+        path(&self.folder, id)
+    }
+}
+
+/// The file of an incident. Ids are made of letters, digits and hyphens; whatever else comes is hashed.
+fn path(folder: &Path, id: &str) -> PathBuf {
+    let plain = (1..=ID_CHARS_MAX).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let name = if plain { id.to_owned() } else { hex::encode(Sha256::digest(id)) };
+    folder.join(name + ".json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::dto::incident::CauseDto;
+
+    fn incident(number: usize, state: &str) -> IncidentDto {
+        IncidentDto {
+            id: format!("{number}-cart"),
+            state: state.to_owned(),
+            started_unix_nano: number.to_string(),
+            detected_unix_nano: number.to_string(),
+            resolved_unix_nano: None,
+            cause: CauseDto { kind: "slow".to_owned(), confidence: 0.5 },
+            suspects: Vec::new(),
+            affected: Vec::new(),
+            entry_points: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn remembers_over_a_restart_what_was_announced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let history = History::open(folder.path().to_owned()).expect("opens");
+        history.put(incident(1, "open"), Some(Event::Opened)).expect("kept");
+        history.put(incident(1, "resolved"), Some(Event::Resolved)).expect("kept");
+        history.put(incident(2, "open"), None).expect("kept");
+        let history = History::open(folder.path().to_owned()).expect("opens again");
+        assert!(history.was_announced("1-cart", Event::Opened) && history.was_announced("1-cart", Event::Resolved));
+        assert!(!history.was_announced("2-cart", Event::Opened));
+        assert_eq!(history.open_count(), 1);
+        let ids: Vec<String> = history.all().iter().map(|incident| incident.id.clone()).collect();
+        assert_eq!(ids, ["2-cart", "1-cart"]);
+    }
+
+    #[test]
+    fn forgets_the_oldest_that_is_over() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let history = History::open(folder.path().to_owned()).expect("opens");
+        for number in 0..=INCIDENTS_MAX {
+            let state = if number == 0 { "open" } else { "resolved" };
+            history.put(incident(number, state), None).expect("kept");
+        }
+        assert!(history.get("0-cart").is_some(), "it is still open");
+        assert!(history.get("1-cart").is_none());
+        assert_eq!(std::fs::read_dir(folder.path()).expect("listed").count(), INCIDENTS_MAX);
+    }
+
+    #[test]
+    fn an_id_never_leaves_the_folder() {
+        let folder = Path::new("/f");
+        assert_eq!(path(folder, "17-cart"), Path::new("/f/17-cart.json"));
+        for odd in ["", "../x", "a/b", "ü", &"x".repeat(200)] {
+            let path = path(folder, odd);
+            assert_eq!(path.parent(), Some(folder), "{odd}");
+            assert_eq!(path.file_stem().expect("a name").len(), 64, "{odd}");
+        }
+    }
+}

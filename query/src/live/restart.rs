@@ -1,0 +1,122 @@
+//! After a restart: what the engine found again in the replayed log against what is remembered. A pure comparison.
+//!
+//! The engine gives an incident the same id when it sees the same spans. When the retained log begins later than it did,
+//! it may come to another start or first culprit: since it holds at most one incident open at a time, its open one is
+//! then the remembered open one, and keeps the id that people know. What is remembered as open and not found again is
+//! over: either its end is in the log, or nobody can watch for it any more.
+
+use super::Event;
+use crate::http::dto::incident::IncidentDto;
+use epicenter_schema::Timestamp;
+use std::sync::Arc;
+
+/// What a restart changes.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Verdict {
+    /// Incidents to remember, with what is to be told of each.
+    pub(crate) news: Vec<(IncidentDto, Option<Event>)>,
+    /// The engine's id of an incident and the id that it is known by.
+    pub(crate) adopted: Option<(String, String)>,
+}
+
+/// `known` is what is remembered, `found` what the engine knows after the replay, in the order of time.
+pub(crate) fn compare(known: &[Arc<IncidentDto>], found: Vec<IncidentDto>, now: Timestamp) -> Verdict {
+    let mut verdict = Verdict::default();
+    let mut open = found.iter().rev().find(|incident| incident.is_open()).cloned();
+    for remembered in known.iter().filter(|incident| incident.is_open()) {
+        if let Some(same) = found.iter().find(|incident| incident.id == remembered.id) {
+            let event = (!same.is_open()).then_some(Event::Resolved);
+            verdict.news.push((same.clone(), event));
+            open = open.filter(|incident| incident.id != same.id);
+        } else if let Some(mut other) = open.take_if(|_| verdict.adopted.is_none()) {
+            verdict.adopted = Some((other.id.clone(), remembered.id.clone()));
+            keep_identity(&mut other, &remembered.id, Some(remembered));
+            verdict.news.push((other, None));
+        } else {
+            let mut over = IncidentDto::clone(remembered);
+            over.state = "resolved".to_owned();
+            over.resolved_unix_nano = Some(now.0.to_string());
+            verdict.news.push((over, Some(Event::Resolved)));
+        }
+    }
+    // Whatever is open and was never told: the crash came before.
+    let untold = open.filter(|incident| !known.iter().any(|remembered| remembered.id == incident.id));
+    verdict.news.extend(untold.map(|incident| (incident, Some(Event::Opened))));
+    verdict
+}
+
+/// Gives an incident the id and the beginning that it is known by.
+pub(crate) fn keep_identity(incident: &mut IncidentDto, id: &str, known: Option<&IncidentDto>) {
+    id.clone_into(&mut incident.id);
+    if let Some(known) = known {
+        incident.started_unix_nano.clone_from(&known.started_unix_nano);
+        incident.detected_unix_nano.clone_from(&known.detected_unix_nano);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::dto::incident::CauseDto;
+
+    fn incident(id: &str, state: &str) -> IncidentDto {
+        IncidentDto {
+            id: id.to_owned(),
+            state: state.to_owned(),
+            started_unix_nano: id.trim_start_matches(|c: char| !c.is_ascii_digit()).to_owned(),
+            detected_unix_nano: "9".to_owned(),
+            resolved_unix_nano: (state == "resolved").then(|| "10".to_owned()),
+            cause: CauseDto { kind: "unavailable".to_owned(), confidence: 0.5 },
+            suspects: Vec::new(),
+            affected: Vec::new(),
+            entry_points: Vec::new(),
+        }
+    }
+
+    /// `name:state` each; the answer is `id state event` each.
+    fn check(known: &[(&str, &str)], found: &[(&str, &str)], expected: &[&str]) -> Verdict {
+        let known: Vec<_> = known.iter().map(|(id, state)| Arc::new(incident(id, state))).collect();
+        let found = found.iter().map(|(id, state)| incident(id, state)).collect();
+        let verdict = compare(&known, found, Timestamp(77));
+        let told: Vec<String> = verdict
+            .news
+            .iter()
+            .map(|(incident, event)| {
+                format!("{} {} {}", incident.id, incident.state, event.map_or("-", |event| event.as_str()))
+            })
+            .collect();
+        assert_eq!(told, expected);
+        verdict
+    }
+
+    #[test]
+    fn what_is_still_open_is_not_told_again() {
+        check(&[("a1", "open")], &[("a1", "open")], &["a1 open -"]);
+        check(&[("a1", "resolved")], &[("a1", "resolved")], &[]);
+    }
+
+    #[test]
+    fn what_ended_meanwhile_is_told_once() {
+        check(&[("a1", "open")], &[("a1", "resolved")], &["a1 resolved incident.resolved"]);
+        let verdict = check(&[("a1", "open")], &[], &["a1 resolved incident.resolved"]);
+        assert_eq!(verdict.news[0].0.resolved_unix_nano.as_deref(), Some("77"));
+    }
+
+    #[test]
+    fn what_was_never_told_is_told() {
+        check(&[], &[("a1", "open")], &["a1 open incident.opened"]);
+        check(&[("a1", "resolved")], &[("a1", "resolved"), ("b2", "open")], &["b2 open incident.opened"]);
+    }
+
+    #[test]
+    fn a_past_that_was_not_told_then_is_not_told_now() {
+        check(&[], &[("a1", "resolved")], &[]);
+    }
+
+    #[test]
+    fn an_open_incident_found_under_another_id_keeps_its_own() {
+        let verdict = check(&[("a1", "open")], &[("b2", "open")], &["a1 open -"]);
+        assert_eq!(verdict.adopted, Some(("b2".to_owned(), "a1".to_owned())));
+        assert_eq!(verdict.news[0].0.started_unix_nano, "1");
+    }
+}

@@ -1,0 +1,136 @@
+//! The conditions of a search, from the parameters of a request.
+
+use super::cursor::Position;
+use crate::http::params::{Params, Problem};
+use epicenter_schema::Timestamp;
+
+/// Traces on a page: by default and at most.
+const LIMIT_DEFAULT: usize = 20;
+const LIMIT_MAX: usize = 200;
+/// Conditions on attributes.
+const ATTRIBUTES_MAX: usize = 16;
+
+/// Which traces come first.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) enum Order {
+    #[default]
+    Newest,
+    Longest,
+}
+
+/// A search.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Query {
+    pub(crate) service: Option<String>,
+    pub(crate) operation: Option<String>,
+    pub(crate) error: Option<bool>,
+    pub(crate) min_duration_ns: Option<i64>,
+    pub(crate) max_duration_ns: Option<i64>,
+    pub(crate) start: Option<Timestamp>,
+    pub(crate) end: Option<Timestamp>,
+    pub(crate) attributes: Vec<(String, String)>,
+    pub(crate) order: Order,
+    pub(crate) limit: usize,
+    pub(crate) after: Option<Position>,
+}
+
+const NAMES: &[&str] = &[
+    "service",
+    "operation",
+    "status",
+    "min_duration",
+    "max_duration",
+    "attribute",
+    "start",
+    "end",
+    "order",
+    "limit",
+    "cursor",
+];
+
+/// Reads the parameters of a request.
+pub(crate) fn parse(query: Option<&str>) -> Result<Query, Problem> {
+    let params = Params::parse(query, NAMES)?;
+    let mut attributes = Vec::new();
+    for text in params.all("attribute") {
+        let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
+        let (key, value) = pair.ok_or_else(|| Problem::parameter("attribute", text, "key=value"))?;
+        attributes.push((key.to_owned(), value.to_owned()));
+    }
+    if attributes.len() > ATTRIBUTES_MAX {
+        let found = format!("{} of them", attributes.len());
+        return Err(Problem::parameter("attribute", &found, &format!("at most {ATTRIBUTES_MAX}")));
+    }
+    let cursor = params.one("cursor")?;
+    Ok(Query {
+        service: params.one("service")?.map(str::to_owned),
+        operation: params.one("operation")?.map(str::to_owned),
+        error: match params.one("status")? {
+            None => None,
+            Some("error") => Some(true),
+            Some("ok") => Some(false),
+            Some(other) => return Err(Problem::parameter("status", other, "error or ok")),
+        },
+        min_duration_ns: params.duration("min_duration")?,
+        max_duration_ns: params.duration("max_duration")?,
+        start: params.time("start")?,
+        end: params.time("end")?,
+        attributes,
+        order: match params.one("order")? {
+            None | Some("newest") => Order::Newest,
+            Some("longest") => Order::Longest,
+            Some(other) => return Err(Problem::parameter("order", other, "newest or longest")),
+        },
+        limit: params.count("limit", LIMIT_MAX)?.unwrap_or(LIMIT_DEFAULT),
+        after: match cursor {
+            None => None,
+            Some(text) => Some(
+                Position::decode(text)
+                    .ok_or_else(|| Problem::parameter("cursor", text, "the next_cursor of an earlier answer"))?,
+            ),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(query: &str) -> Result<Query, String> {
+        parse(Some(query)).map_err(|problem| problem.message)
+    }
+
+    #[test]
+    fn reads_every_parameter() {
+        let query = check(
+            "service=a%20b&operation=GET+/&status=error&min_duration=1.5ms&max_duration=2s&attribute=http.route%3D/x%3Dy\
+             &start=2026-01-01T00:00:00%2B01:00&end=1767225600000000000&order=longest&limit=7",
+        )
+        .expect("valid");
+        assert_eq!(query.service.as_deref(), Some("a b"));
+        assert_eq!(query.operation.as_deref(), Some("GET /"));
+        assert_eq!((query.min_duration_ns, query.max_duration_ns), (Some(1_500_000), Some(2_000_000_000)));
+        assert_eq!(query.attributes, [("http.route".to_owned(), "/x=y".to_owned())]);
+        assert_eq!(query.start, Some(Timestamp(1_767_222_000_000_000_000)));
+        assert_eq!(query.end, Some(Timestamp(1_767_225_600_000_000_000)));
+        assert_eq!((query.order, query.limit, query.error), (Order::Longest, 7, Some(true)));
+    }
+
+    #[test]
+    fn says_what_is_wrong_and_what_would_be_right() {
+        for (query, words) in [
+            ("servce=a", "servce"),
+            ("status=bad", "error or ok"),
+            ("limit=0", "1 to 200"),
+            ("limit=201", "1 to 200"),
+            ("min_duration=fast", "min_duration"),
+            ("attribute=nothing", "key=value"),
+            ("start=yesterday", "start"),
+            ("cursor=xx", "next_cursor"),
+            ("service=a&service=b", "once"),
+        ] {
+            let message = check(query).expect_err(query);
+            assert!(message.contains(words), "{query}: {message}");
+        }
+    }
+}

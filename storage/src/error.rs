@@ -1,0 +1,126 @@
+//! What can go wrong, by what the caller can do about it.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why a request was not appended. Unless said otherwise the request is not kept and may be sent again.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// More is waiting to be written or to be sealed than there is room for: come back.
+    #[error("storage is overloaded: {what}")]
+    Overloaded {
+        /// Which bound was reached.
+        what: &'static str,
+        /// How long to wait at least.
+        retry_after: Duration,
+    },
+    /// The disk refused, for example because it is full. Heals by itself when the disk does.
+    #[error("could not write the log")]
+    Io(#[source] Arc<io::Error>),
+    /// Larger than a record of the log may be; sending it again is of no use.
+    #[error("a record of {bytes} bytes is larger than the log takes, {limit}")]
+    TooLarge {
+        /// Size of the payload.
+        bytes: usize,
+        /// Largest payload.
+        limit: usize,
+    },
+    /// The store was shut down.
+    #[error("storage is shut down")]
+    Closed,
+}
+
+/// Why the store could not be opened, read or sealed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file system refused.
+    #[error("could not {action} {}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// Another process has the data folder open.
+    #[error("the data folder is in use by another process, which holds {}", path.display())]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// The object store refused.
+    #[error("could not {action} {path} in the object store")]
+    Object {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: String,
+        /// Why not.
+        #[source]
+        source: object_store::Error,
+    },
+    /// A manifest that cannot be understood.
+    #[error("manifest {path} is not valid: {reason}")]
+    Manifest {
+        /// Which.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Another process committed in between.
+    #[error("manifest {path} was written by somebody else")]
+    Conflict {
+        /// The manifest that was to be written.
+        path: String,
+    },
+    /// A segment that cannot be written or read.
+    #[error("segment {path} could not be written or read")]
+    Segment {
+        /// Which.
+        path: String,
+        /// Why.
+        #[source]
+        source: parquet::errors::ParquetError,
+    },
+    /// Columns that do not fit together, which only a bug or damage brings about.
+    #[error("spans of {path} could not be put together")]
+    Columns {
+        /// Where the columns came from.
+        path: String,
+        /// Why.
+        #[source]
+        source: arrow::error::ArrowError,
+    },
+    /// A segment with other columns than those of the schema.
+    #[error("segment {path} has other columns than spans have")]
+    Schema {
+        /// Which.
+        path: String,
+        /// What differs.
+        #[source]
+        source: epicenter_schema::Error,
+    },
+    /// A trace of more spans than are put together in memory.
+    #[error("the trace has more than {limit} spans")]
+    TraceTooLarge {
+        /// The most spans that are returned.
+        limit: usize,
+    },
+    /// A background task panicked or was cancelled.
+    #[error("a background task ended early")]
+    Task(#[source] tokio::task::JoinError),
+}
+
+impl Error {
+    /// Adds what was tried to an I/O error.
+    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+}

@@ -1,0 +1,115 @@
+//! Logs cut and damaged at every place: what is sound comes back, in order, once, and the next start finds nothing more
+//! to report.
+
+use super::*;
+use crate::log::record::encode_segment_header;
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+fn payload(sequence: u64) -> Vec<u8> {
+    // Now and then with the magic of a record within.
+    let mut payload = format!("payload {sequence} EPIr ").into_bytes();
+    payload.resize(20 + (sequence as usize * 37) % 150, sequence as u8);
+    payload
+}
+
+/// A segment file's bytes, and where each record ends.
+fn segment(first: u64, count: u64) -> (Vec<u8>, Vec<usize>) {
+    let mut bytes = encode_segment_header(first).to_vec();
+    let mut ends = Vec::new();
+    for sequence in first..first + count {
+        let payload = payload(sequence);
+        bytes.extend(Record::new(sequence, Timestamp(sequence as i64), &payload).encode());
+        bytes.extend(payload);
+        ends.push(bytes.len());
+    }
+    (bytes, ends)
+}
+
+/// What is recovered from the folder: sequences, the next one, and what was reported torn and damaged.
+fn recovered(dir: &Path, sealed_through: u64) -> (Vec<u64>, u64, u64, u64) {
+    let counters = Counters::default();
+    let mut sequences = Vec::new();
+    let found = recover(dir, sealed_through, &counters, |record, bytes| {
+        assert_eq!(bytes, payload(record.sequence));
+        sequences.push(record.sequence);
+    })
+    .expect("opens");
+    (
+        sequences,
+        found.next,
+        counters.log_torn.get(),
+        counters.log_damaged.get(),
+    )
+}
+
+#[test]
+fn a_log_torn_at_any_byte_keeps_every_whole_record() {
+    let (bytes, ends) = segment(1, 4);
+    for cut in 0..=bytes.len() {
+        let dir = TempDir::new().expect("a folder");
+        std::fs::write(dir.path().join(file_name(1)), &bytes[..cut]).expect("writes");
+        let whole = ends.iter().filter(|end| **end <= cut).count() as u64;
+        let torn = u64::from(cut > SEGMENT_HEADER_BYTES && !ends.contains(&cut));
+        assert_eq!(
+            recovered(dir.path(), 0),
+            ((1..=whole).collect(), whole + 1, torn, 0),
+            "cut at {cut}"
+        );
+        assert_eq!(recovered(dir.path(), 0), ((1..=whole).collect(), whole + 1, 0, 0));
+    }
+}
+
+#[test]
+fn a_later_file_outranks_what_could_not_be_cut_off() {
+    let dir = TempDir::new().expect("a folder");
+    std::fs::write(dir.path().join(file_name(1)), segment(1, 6).0).expect("writes");
+    std::fs::write(dir.path().join(file_name(4)), segment(4, 2).0).expect("writes");
+    assert_eq!(recovered(dir.path(), 0), ((1..=5).collect(), 6, 0, 0));
+    assert_eq!(recovered(dir.path(), 4), (vec![5], 6, 0, 0));
+    assert_eq!(recovered(dir.path(), 9), (vec![], 6, 0, 0));
+}
+
+#[test]
+fn files_of_other_names_are_left_alone() {
+    let dir = TempDir::new().expect("a folder");
+    std::fs::write(dir.path().join("notes.txt"), "mine").expect("writes");
+    std::fs::write(dir.path().join("1.log"), "mine").expect("writes");
+    assert_eq!(recovered(dir.path(), 0), (vec![], 1, 0, 0));
+    assert!(dir.path().join("notes.txt").exists() && dir.path().join("1.log").exists());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn damage_costs_the_records_it_hits_and_no_others(
+        at in 0usize..2_000, length in 1usize..300, value: u8, other_file: bool,
+    ) {
+        let (mut bytes, ends) = segment(1, 12);
+        let at = SEGMENT_HEADER_BYTES + at % (bytes.len() - SEGMENT_HEADER_BYTES);
+        let end = (at + length).min(bytes.len());
+        let original = bytes.clone();
+        bytes[at..end].fill(value);
+        let dir = TempDir::new().expect("a folder");
+        std::fs::write(dir.path().join(file_name(1)), &bytes).expect("writes");
+        let mut expected: Vec<u64> = Vec::new();
+        let mut start = SEGMENT_HEADER_BYTES;
+        for (sequence, end) in (1..).zip(&ends) {
+            if bytes[start..*end] == original[start..*end] {
+                expected.push(sequence);
+            }
+            start = *end;
+        }
+        if other_file {
+            std::fs::write(dir.path().join(file_name(13)), segment(13, 1).0).expect("writes");
+            expected.push(13);
+        }
+        let (found, next, torn, damaged) = recovered(dir.path(), 0);
+        prop_assert_eq!(&found, &expected);
+        prop_assert_eq!(next, expected.last().map_or(1, |last| last + 1));
+        let hit = expected.len() < 12 + usize::from(other_file);
+        prop_assert_eq!(torn + damaged, u64::from(hit));
+        prop_assert!(torn == 0 || !expected.contains(&12));
+    }
+}

@@ -1,0 +1,140 @@
+//! What goes on in the background: sealing, dropping what is too old, and removing log that is not needed any more.
+
+use crate::log::{Removable, before};
+use crate::store::Store;
+use crate::table::Committer;
+use crate::{Error, view::Unsealed};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+/// How often what is old is looked for.
+const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(10);
+/// Longest time between two looks at the age of what is unsealed.
+const LOOK_INTERVAL_MAX: Duration = Duration::from_secs(1);
+/// How long to wait after a failure: doubled each time, up to a bound.
+const BACKOFF_MIN: Duration = Duration::from_millis(500);
+const BACKOFF_MAX: Duration = Duration::from_secs(30);
+/// How long the last sealing may take when the service stops. What it does not get to is replayed at the next start.
+const LAST_SEAL_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// The background work of a store. Without it appends and queries work until memory is full.
+pub struct Service {
+    store: Store,
+    committer: Committer,
+}
+
+impl Service {
+    pub(crate) fn new(store: Store, committer: Committer) -> Self {
+        Self { store, committer }
+    }
+
+    /// Works until `shutdown`, then closes the store and seals what is left.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when somebody else writes to the same table. Other failures are tried again.
+    pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), Error> {
+        let look = (self.store.inner.config.seal_after / 4).min(LOOK_INTERVAL_MAX);
+        let mut backoff = BACKOFF_MIN;
+        let mut housekeeping = Instant::now();
+        while !shutdown.is_cancelled() {
+            let mut wait = look;
+            match self.work(&mut housekeeping).await {
+                Ok(true) => {
+                    backoff = BACKOFF_MIN;
+                    continue;
+                }
+                Ok(false) => backoff = BACKOFF_MIN,
+                Err(error @ Error::Conflict { .. }) => return Err(error),
+                Err(error) => {
+                    self.store.inner.counters.seal_failures.add(1);
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "could not seal, it is tried again"
+                    );
+                    wait = backoff;
+                    backoff = (backoff * 2).min(BACKOFF_MAX);
+                    tokio::select! {
+                        () = shutdown.cancelled() => {}
+                        () = tokio::time::sleep(wait) => {}
+                    }
+                    continue;
+                }
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => {}
+                () = self.store.inner.view.enough() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+        self.stop().await
+    }
+
+    /// One round: at most one segment. True when there may be more to do at once.
+    async fn work(&mut self, housekeeping: &mut Instant) -> Result<bool, Error> {
+        let now = Instant::now();
+        if *housekeeping <= now {
+            self.keep_house(now).await?;
+            *housekeeping = now + HOUSEKEEPING_INTERVAL;
+        }
+        let cutoff = now.checked_sub(self.store.inner.config.seal_after);
+        let ripe = self.store.inner.view.ripe(cutoff);
+        self.seal(ripe).await
+    }
+
+    /// Seals the records; false when there are none.
+    pub(crate) async fn seal(&mut self, records: Vec<Arc<Unsealed>>) -> Result<bool, Error> {
+        if records.is_empty() {
+            return Ok(false);
+        }
+        self.committer.seal(records).await?;
+        self.remove_log();
+        Ok(true)
+    }
+
+    pub(crate) async fn keep_house(&mut self, now: Instant) -> Result<(), Error> {
+        let inner = &self.store.inner;
+        let cutoff = before((inner.clock)(), inner.config.retention);
+        self.remove_log();
+        self.committer.retain(cutoff).await?;
+        self.committer.delete_dropped(now).await;
+        Ok(())
+    }
+
+    /// Removes the files of the log that are sealed and that nobody has to read again.
+    fn remove_log(&self) {
+        let inner = &self.store.inner;
+        let removable = inner.index.take_removable(Removable {
+            sealed_through: self.committer.sealed_through(),
+            retain_after: before((inner.clock)(), inner.config.log_retain),
+            retain_bytes: inner.config.log_retain_bytes.as_u64(),
+            tail_from: inner.tails.slowest(),
+            lag_bytes_max: inner.config.log_lag_bytes_max.as_u64(),
+        });
+        for segment in removable {
+            if let Err(error) = std::fs::remove_file(&segment.path) {
+                tracing::warn!(path = %segment.path.display(), %error, "could not remove a log segment, the next start does");
+            }
+        }
+    }
+
+    async fn stop(mut self) -> Result<(), Error> {
+        self.store.close().await?;
+        let started = Instant::now();
+        while started.elapsed() < LAST_SEAL_TIME_MAX {
+            let rest = self.store.inner.view.ripe(Some(Instant::now()));
+            match self.seal(rest).await {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "could not seal at the end, the next start reads the log"
+                    );
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+}

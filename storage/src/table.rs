@@ -1,0 +1,24 @@
+//! The table: immutable Parquet segments on an object store, listed by a manifest that is replaced in one step.
+//!
+//! Layout under `table/`: `manifest/<version>.json`, `segments/<version>.parquet`, `catalog/<version>.jsonl`. The byte
+//! formats are in docs/formats/table.md.
+
+pub(crate) mod catalog;
+mod filters;
+mod lookup;
+mod manifest;
+mod objects;
+mod provider;
+mod prune;
+mod reader;
+mod seal;
+mod segment;
+mod write;
+
+pub(crate) use filters::Filters;
+pub(crate) use lookup::trace;
+pub(crate) use manifest::{Loaded, Manifest};
+pub(crate) use objects::Objects;
+pub(crate) use provider::Spans;
+pub(crate) use seal::Committer;
+pub(crate) use segment::Segment;

@@ -1,0 +1,8 @@
+//! The store as a whole, on a real folder: what is acknowledged is there, exactly once, whatever happens.
+
+mod crash;
+mod faults;
+mod fixture;
+mod reading;
+mod sealing;
+mod tailing;
