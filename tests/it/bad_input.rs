@@ -45,7 +45,7 @@ async fn bad_input_is_answered_counted_and_harmless() {
             .await
     );
     assert_eq!(
-        api.count("SELECT count(*) AS n FROM spans WHERE service = 'bystander'")
+        api.count("SELECT count(*) AS n FROM spans WHERE service_name = 'bystander'")
             .await,
         20
     );
@@ -193,7 +193,7 @@ async fn strange_spans(to: SocketAddr, api: &Api) {
         1.0
     );
     assert_eq!(
-        api.count("SELECT count(*) AS n FROM spans WHERE service = 'strange'")
+        api.count("SELECT count(*) AS n FROM spans WHERE service_name = 'strange'")
             .await,
         2
     );

@@ -99,7 +99,7 @@ async fn send(mut exporter: Exporter, crash: u64, sender: u64, fates: Fates, ack
 
 async fn every_span_is_there_once(api: &Api, fates: &Fates) {
     let all = api
-        .sql("SELECT count(*) AS n, count(DISTINCT span_id) AS d FROM spans WHERE service = 'survivor'")
+        .sql("SELECT count(*) AS n, count(DISTINCT span_id) AS d FROM spans WHERE service_name = 'survivor'")
         .await;
     assert_eq!(number(&all[0], "n"), number(&all[0], "d"), "a span is there twice");
     let fates = fates.lock().expect("not poisoned").clone();
