@@ -38,14 +38,19 @@ pub struct Webhook {
 impl Webhook {
     /// A receiver of pages.
     pub fn new(url: impl Into<String>, secret: impl Into<String>) -> Self {
-        Self { url: url.into(), secret: secret.into() }
+        Self {
+            url: url.into(),
+            secret: secret.into(),
+        }
     }
 }
 
 impl fmt::Debug for Webhook {
     /// The secret is left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Webhook").field("url", &self.url).finish_non_exhaustive()
+        f.debug_struct("Webhook")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
     }
 }
 
@@ -58,14 +63,23 @@ impl Config {
         }
         for (number, webhook) in self.webhooks.iter().enumerate() {
             if self.webhooks[..number].iter().any(|other| other.url == webhook.url) {
-                return Err(Invalid { key, problem: format!("{} must be named only once", webhook.url) });
+                return Err(Invalid {
+                    key,
+                    problem: format!("{} must be named only once", webhook.url),
+                });
             }
             let valid = reqwest::Url::parse(&webhook.url).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
             if !valid {
-                return Err(Invalid { key, problem: format!("{:?} must be a http:// or https:// URL", webhook.url) });
+                return Err(Invalid {
+                    key,
+                    problem: format!("{:?} must be a http:// or https:// URL", webhook.url),
+                });
             }
             if webhook.secret.is_empty() {
-                return Err(Invalid { key, problem: format!("{} needs a secret, which signs the pages", webhook.url) });
+                return Err(Invalid {
+                    key,
+                    problem: format!("{} needs a secret, which signs the pages", webhook.url),
+                });
             }
         }
         Ok(())

@@ -1,28 +1,35 @@
-//! The HTTP face: one file a resource, `dto` for the JSON that is promised, `params` and `problem` for what is asked and refused.
+//! The HTTP face: one file a resource, `dto` for the JSON that is promised, `params` and `problem` for what is asked and
+//! refused. docs/http-api.md describes all of it.
 
 pub mod dto;
 mod graph;
 mod health;
 mod incidents;
+mod measure;
 pub(crate) mod params;
 mod problem;
 mod services;
 mod sql;
+mod stream;
 mod traces;
 
+use crate::alert::Outbox;
 use crate::live::Live;
 use crate::metrics::{Metrics, MetricsWriter};
 use crate::sql::Sql;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use epicenter_storage::Store;
 use params::Problem;
+use serde::Serialize;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
 
 /// Largest body of a request.
@@ -38,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) live: Arc<Live>,
     pub(crate) sql: Arc<Sql>,
+    pub(crate) outbox: Arc<Outbox>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) extra: Arc<[MetricsWriter]>,
 }
@@ -49,13 +57,14 @@ struct Gate {
     timeout: Duration,
 }
 
-/// All paths; those that are not of the APIs go to the page.
-pub(crate) fn router(shared: Shared, page: Router, timeout: Duration) -> Router {
+/// All paths; those that are not of the APIs go to the page. Streams end with `shutdown`.
+pub(crate) fn router(shared: Shared, page: Router, timeout: Duration, shutdown: CancellationToken) -> Router {
     let gate = Gate {
         running: Arc::new(Semaphore::new(RUNNING_MAX)),
         metrics: Arc::clone(&shared.metrics),
         timeout: timeout + GRACE,
     };
+    let measured = Arc::clone(&shared.metrics);
     let api = Router::new()
         .route("/api/v1/incidents", get(incidents::list))
         .route("/api/v1/incidents/{id}", get(incidents::one))
@@ -65,20 +74,34 @@ pub(crate) fn router(shared: Shared, page: Router, timeout: Duration) -> Router 
         .route("/api/v1/services", get(services::list))
         .route("/api/v1/services/{service}/operations", get(services::operations))
         .route("/api/v1/sql", post(sql::query))
-        .route("/api/{*path}", axum::routing::any(|| async { Problem::no_such_path() }))
-        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
+        .route("/api", any(no_such_path))
+        .route("/api/", any(no_such_path))
+        .route("/api/{*path}", any(no_such_path))
         .layer(from_fn_with_state(gate, admit))
-        .layer(CompressionLayer::new());
-    let health = Router::new()
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics));
-    api.merge(health).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).with_state(shared).fallback_service(page)
+        .with_state(shared.clone());
+    let rest = Router::new()
+        .route("/api/v1/stream", get(stream::stream))
+        .with_state(stream::Streams::new(Arc::clone(&shared.live), shutdown))
+        .merge(
+            Router::new()
+                .route("/healthz", get(health::alive))
+                .route("/readyz", get(health::ready)),
+        )
+        .merge(Router::new().route("/metrics", get(health::metrics)).with_state(shared));
+    api.merge(rest)
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .layer(CompressionLayer::new())
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(from_fn_with_state(measured, measure::measure))
+        .fallback_service(page)
 }
 
-/// Counts a request, refuses it when too many are running, and gives it up when it takes too long.
+async fn no_such_path() -> Problem {
+    Problem::no_such_path()
+}
+
+/// Refuses a request when too many are running, and gives it up when it takes too long.
 async fn admit(State(gate): State<Gate>, request: Request, next: Next) -> Response {
-    gate.metrics.request();
     let Ok(_running) = gate.running.try_acquire() else {
         gate.metrics.refused();
         return Problem::busy().into_response();
@@ -87,4 +110,27 @@ async fn admit(State(gate): State<Gate>, request: Request, next: Next) -> Respon
         Ok(response) => response,
         Err(_) => Problem::timeout(gate.timeout).into_response(),
     }
+}
+
+/// Text that is JSON already.
+fn json_text(text: impl Into<axum::body::Body>) -> Response {
+    let mut response = Response::new(text.into());
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Writes JSON.
+fn json<T: Serialize + ?Sized>(content: &T) -> Result<Response, Problem> {
+    serde_json::to_vec(content)
+        .map(json_text)
+        .map_err(|error| Problem::internal(error.to_string()))
+}
+
+/// Runs what may wait for a lock or takes long, on a thread that serves nobody else.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Problem::internal(error.to_string()))
 }

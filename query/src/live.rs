@@ -36,7 +36,11 @@ pub(crate) struct Live {
 
 impl Live {
     pub(crate) fn new(engine: Engine, history: History) -> Self {
-        Self { engine: Mutex::new(engine), graph: Mutex::new(None), history }
+        Self {
+            engine: Mutex::new(engine),
+            graph: Mutex::new(None),
+            history,
+        }
     }
 
     fn engine(&self) -> MutexGuard<'_, Engine> {
@@ -179,11 +183,20 @@ impl Loop {
                 Event::Resolved => self.metrics.incident_resolved(),
             }
             let culprit = incident.suspects.first().map_or("unknown", |s| s.entity.name.as_str());
-            tracing::info!(id = incident.id, culprit, cause = incident.cause.kind, event = event.as_str(), "incident");
+            tracing::info!(
+                id = incident.id,
+                culprit,
+                cause = incident.cause.kind,
+                event = event.as_str(),
+                "incident"
+            );
             self.outbox.put(event, &incident);
         }
         if let Err(error) = self.live.history.put(incident, event) {
-            tracing::error!(error = &error as &dyn std::error::Error, "could not remember an incident");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "could not remember an incident"
+            );
         }
         self.metrics.set_incidents_open(self.live.history.open_count());
     }

@@ -11,8 +11,9 @@ use std::time::Duration;
 pub type MetricsWriter = std::sync::Arc<dyn Fn(&mut String) + Send + Sync>;
 
 /// Upper bounds of the buckets for durations of requests, in seconds: those of the OpenTelemetry semantic conventions.
-const BOUNDS_SECONDS: [f64; 14] =
-    [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+const BOUNDS_SECONDS: [f64; 14] = [
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+];
 /// Kinds of requests told apart; there are a dozen routes, a few methods and a few statuses.
 const REQUEST_KINDS_MAX: usize = 512;
 
@@ -118,19 +119,71 @@ impl Metrics {
         let own = |value: &AtomicU64| value.load(Ordering::Relaxed);
         let engine = &asked.engine;
         for (name, help, value) in [
-            ("epicenter_query_refused_total", "Requests refused because too many were running.", own(&self.refused)),
-            ("epicenter_pages_delivered_total", "Pages that their receiver took.", own(&self.pages_delivered)),
-            ("epicenter_pages_retried_total", "Attempts at a page that failed.", own(&self.pages_retried)),
-            ("epicenter_pages_given_up_total", "Pages that were given up.", own(&self.pages_given_up)),
-            ("epicenter_incidents_opened_total", "Incidents opened.", own(&self.incidents_opened)),
-            ("epicenter_incidents_resolved_total", "Incidents resolved.", own(&self.incidents_resolved)),
-            ("epicenter_live_panics_total", "Defects that the live loop survived.", own(&self.live_panics)),
-            ("epicenter_live_spans_total", "Spans that the live loop took in.", engine.observed),
-            ("epicenter_live_late_spans_total", "Spans that came after their window had closed.", engine.late),
-            ("epicenter_live_oversized_spans_total", "Spans beyond the largest trace looked at.", engine.oversized),
-            ("epicenter_live_hurried_traces_total", "Traces dropped, too many were waiting.", engine.hurried),
-            ("epicenter_live_unanswered_calls_total", "Calls with no span behind them.", engine.unanswered),
-            ("epicenter_live_overflowed_total", "Operations and edges beyond what a window keeps.", engine.overflowed),
+            (
+                "epicenter_query_refused_total",
+                "Requests refused because too many were running.",
+                own(&self.refused),
+            ),
+            (
+                "epicenter_pages_delivered_total",
+                "Pages that their receiver took.",
+                own(&self.pages_delivered),
+            ),
+            (
+                "epicenter_pages_retried_total",
+                "Attempts at a page that failed.",
+                own(&self.pages_retried),
+            ),
+            (
+                "epicenter_pages_given_up_total",
+                "Pages that were given up.",
+                own(&self.pages_given_up),
+            ),
+            (
+                "epicenter_incidents_opened_total",
+                "Incidents opened.",
+                own(&self.incidents_opened),
+            ),
+            (
+                "epicenter_incidents_resolved_total",
+                "Incidents resolved.",
+                own(&self.incidents_resolved),
+            ),
+            (
+                "epicenter_live_panics_total",
+                "Defects that the live loop survived.",
+                own(&self.live_panics),
+            ),
+            (
+                "epicenter_live_spans_total",
+                "Spans that the live loop took in.",
+                engine.observed,
+            ),
+            (
+                "epicenter_live_late_spans_total",
+                "Spans that came after their window had closed.",
+                engine.late,
+            ),
+            (
+                "epicenter_live_oversized_spans_total",
+                "Spans beyond the largest trace looked at.",
+                engine.oversized,
+            ),
+            (
+                "epicenter_live_hurried_traces_total",
+                "Traces dropped, too many were waiting.",
+                engine.hurried,
+            ),
+            (
+                "epicenter_live_unanswered_calls_total",
+                "Calls with no span behind them.",
+                engine.unanswered,
+            ),
+            (
+                "epicenter_live_overflowed_total",
+                "Operations and edges beyond what a window keeps.",
+                engine.overflowed,
+            ),
             ("epicenter_live_windows_total", "Windows judged.", engine.windows),
         ] {
             let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}");
@@ -138,10 +191,26 @@ impl Metrics {
         let behind = own(&self.live_behind_ns) as f64 / 1e9;
         let replaying = u8::from(!self.live_replayed.load(Ordering::Relaxed));
         for (name, help, value) in [
-            ("epicenter_incidents_open", "Incidents open now.", own(&self.incidents_open) as f64),
-            ("epicenter_pages_waiting", "Pages still to be delivered.", asked.pages_waiting as f64),
-            ("epicenter_live_behind_seconds", "Age of what the live loop saw last.", behind),
-            ("epicenter_live_replaying", "1 while the log of before the start is read again.", f64::from(replaying)),
+            (
+                "epicenter_incidents_open",
+                "Incidents open now.",
+                own(&self.incidents_open) as f64,
+            ),
+            (
+                "epicenter_pages_waiting",
+                "Pages still to be delivered.",
+                asked.pages_waiting as f64,
+            ),
+            (
+                "epicenter_live_behind_seconds",
+                "Age of what the live loop saw last.",
+                behind,
+            ),
+            (
+                "epicenter_live_replaying",
+                "1 while the log of before the start is read again.",
+                f64::from(replaying),
+            ),
         ] {
             let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
         }
@@ -174,11 +243,21 @@ mod tests {
     #[test]
     fn every_metric_is_described_once_and_buckets_add_up() {
         let metrics = Metrics::default();
-        let kind = RequestKind { method: "GET", route: "/api/v1/graph".to_owned(), status: 200 };
+        let kind = RequestKind {
+            method: "GET",
+            route: "/api/v1/graph".to_owned(),
+            status: 200,
+        };
         metrics.request(kind.clone(), Duration::from_millis(7));
         metrics.request(kind, Duration::from_secs(60));
         let mut out = String::new();
-        metrics.write_prometheus(&Asked { engine: Counters::default(), pages_waiting: 2 }, &mut out);
+        metrics.write_prometheus(
+            &Asked {
+                engine: Counters::default(),
+                pages_waiting: 2,
+            },
+            &mut out,
+        );
         let labels = "http_request_method=\"GET\",http_route=\"/api/v1/graph\",http_response_status_code=\"200\"";
         for line in [
             format!("http_server_request_duration_seconds_bucket{{{labels},le=\"0.005\"}} 0"),

@@ -46,7 +46,11 @@ async fn page(sql: &Sql, query: &Query) -> Result<Page, Failure> {
     positions.truncate(query.limit);
     let next = positions.last().filter(|_| more).map(Position::encode);
     let ids: Vec<TraceId> = positions.iter().map(|position| position.trace).collect();
-    let traces = if ids.is_empty() { Vec::new() } else { summary::summaries(&session, &ids).await? };
+    let traces = if ids.is_empty() {
+        Vec::new()
+    } else {
+        summary::summaries(&session, &ids).await?
+    };
     Ok(Page { traces, next })
 }
 
@@ -67,7 +71,10 @@ async fn matching(session: &SessionContext, query: &Query) -> Result<DataFrame, 
         frame = frame.filter(behind.or(col("key").eq(lit(after.key)).and(ident(name::TRACE_ID).gt(id))))?;
     }
     frame
-        .sort(vec![col("key").sort(false, false), ident(name::TRACE_ID).sort(true, false)])?
+        .sort(vec![
+            col("key").sort(false, false),
+            ident(name::TRACE_ID).sort(true, false),
+        ])?
         .limit(0, Some(query.limit + 1))
 }
 
@@ -104,16 +111,27 @@ fn conditions(query: &Query) -> Vec<Expr> {
 fn positions(found: &Rows) -> Result<Vec<Position>, Failure> {
     let mut positions = Vec::new();
     for batch in &found.batches {
-        let (ids, keys) = (column(batch, name::TRACE_ID)?.as_fixed_size_binary(), column(batch, "key")?);
+        let (ids, keys) = (
+            column(batch, name::TRACE_ID)?.as_fixed_size_binary(),
+            column(batch, "key")?,
+        );
         let keys = keys.as_primitive::<Int64Type>();
         for row in 0..batch.num_rows() {
-            let id = ids.value(row).try_into().map_err(|_| Failure::Internal("a trace id of another width".into()))?;
-            positions.push(Position { key: keys.value(row), trace: TraceId(id) });
+            let id = ids
+                .value(row)
+                .try_into()
+                .map_err(|_| Failure::Internal("a trace id of another width".into()))?;
+            positions.push(Position {
+                key: keys.value(row),
+                trace: TraceId(id),
+            });
         }
     }
     Ok(positions)
 }
 
 pub(crate) fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a arrow::array::ArrayRef, Failure> {
-    batch.column_by_name(name).ok_or_else(|| Failure::Internal(format!("the answer has no column {name}")))
+    batch
+        .column_by_name(name)
+        .ok_or_else(|| Failure::Internal(format!("the answer has no column {name}")))
 }

@@ -51,8 +51,23 @@ impl Config {
             adopted: None,
         };
         let sql = Arc::new(sql::Sql::new(&self, store.clone(), Arc::clone(&live))?);
-        let shared = Shared { store: store.clone(), live, sql, outbox, metrics: own, extra: metrics.into() };
-        Ok(Service { address: self.http, timeout: self.timeout, store, shared, courier, watch, page })
+        let shared = Shared {
+            store: store.clone(),
+            live,
+            sql,
+            outbox,
+            metrics: own,
+            extra: metrics.into(),
+        };
+        Ok(Service {
+            address: self.http,
+            timeout: self.timeout,
+            store,
+            shared,
+            courier,
+            watch,
+            page,
+        })
     }
 }
 
@@ -73,10 +88,17 @@ impl Service {
     /// # Errors
     /// The address is taken or not ours.
     pub async fn bind(self) -> Result<Bound, Error> {
-        let failed = |source| Error::Bind { address: self.address, source };
+        let failed = |source| Error::Bind {
+            address: self.address,
+            source,
+        };
         let listener = TcpListener::bind(self.address).await.map_err(failed)?;
         let http = listener.local_addr().map_err(failed)?;
-        Ok(Bound { service: self, listener, http })
+        Ok(Bound {
+            service: self,
+            listener,
+            http,
+        })
     }
 }
 
@@ -98,7 +120,15 @@ impl Bound {
     /// # Errors
     /// The listener failed, or a task panicked.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
-        let Service { store, shared, courier, watch, page, timeout, .. } = self.service;
+        let Service {
+            store,
+            shared,
+            courier,
+            watch,
+            page,
+            timeout,
+            ..
+        } = self.service;
         // Ends the other parts too when one of them ends by itself.
         let stop = shutdown.child_token();
         let (tail, stopped) = (store.tail(), stop.clone());
@@ -109,7 +139,10 @@ impl Bound {
         let app = http::router(shared, page, timeout, stop.clone());
         let stopped = stop.clone().cancelled_owned();
         let mut serving = tokio::spawn(async move {
-            axum::serve(self.listener, app).with_graceful_shutdown(stopped).await.map_err(Error::Serve)
+            axum::serve(self.listener, app)
+                .with_graceful_shutdown(stopped)
+                .await
+                .map_err(Error::Serve)
         });
         let served = tokio::select! {
             () = stop.cancelled() => None,

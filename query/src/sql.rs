@@ -26,8 +26,17 @@ use workers::Workers;
 /// Memory of the rows of one answer. They are held until they are sent.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
 /// Functions that make much out of little, without asking for the memory: not offered.
-const WITHHELD: &[&str] =
-    &["repeat", "lpad", "rpad", "array_repeat", "list_repeat", "array_resize", "list_resize", "range", "generate_series"];
+const WITHHELD: &[&str] = &[
+    "repeat",
+    "lpad",
+    "rpad",
+    "array_repeat",
+    "list_repeat",
+    "array_resize",
+    "list_resize",
+    "range",
+    "generate_series",
+];
 
 /// Why a query gives no answer.
 #[derive(Debug, thiserror::Error)]
@@ -69,10 +78,19 @@ impl Sql {
         let memory = usize::try_from(config.memory_max.as_u64()).unwrap_or(usize::MAX);
         // Nothing is spilled: a query that needs more memory than there is fails, and the disk is for spans.
         let no_disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
-        let runtime = RuntimeEnvBuilder::new().with_memory_limit(memory, 1.0).with_disk_manager_builder(no_disk);
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_limit(memory, 1.0)
+            .with_disk_manager_builder(no_disk);
         let runtime = runtime.build_arc().map_err(Error::Engine)?;
         let workers = Workers::start().map_err(Error::Threads)?;
-        Ok(Self { workers, runtime, store, live, timeout: config.timeout, rows_max: config.rows_max })
+        Ok(Self {
+            workers,
+            runtime,
+            store,
+            live,
+            timeout: config.timeout,
+            rows_max: config.rows_max,
+        })
     }
 
     /// Runs work of a query on the threads for queries, and gives it up when it takes too long.
@@ -92,7 +110,9 @@ impl Sql {
     /// A session that sees the spans as they are now.
     pub(crate) fn session(&self) -> Result<SessionContext, DataFusionError> {
         let threads = self.workers.threads();
-        let config = SessionConfig::new().with_target_partitions(threads).with_information_schema(true);
+        let config = SessionConfig::new()
+            .with_target_partitions(threads)
+            .with_information_schema(true);
         let state = SessionStateBuilder::new()
             .with_config(config)
             .with_runtime_env(Arc::clone(&self.runtime))
@@ -113,10 +133,15 @@ impl Sql {
             let live = Arc::clone(&sql.live);
             let graph = tokio::task::spawn_blocking(move || live.graph(None, None)).await;
             let graph = graph.map_err(|error| Failure::Internal(error.to_string()))?;
-            session.register_batch("edges", tables::edges(&graph).map_err(judge)?).map_err(judge)?;
+            session
+                .register_batch("edges", tables::edges(&graph).map_err(judge)?)
+                .map_err(judge)?;
             let incidents = tables::incidents(&sql.live.history.all()).map_err(judge)?;
             session.register_batch("incidents", incidents).map_err(judge)?;
-            let reading = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+            let reading = SQLOptions::new()
+                .with_allow_ddl(false)
+                .with_allow_dml(false)
+                .with_allow_statements(false);
             let frame = session.sql_with_options(&query, reading).await.map_err(judge)?;
             sql.collect(frame, sql.rows_max).await
         })
@@ -126,7 +151,11 @@ impl Sql {
     /// The rows of a plan, up to a number of them.
     pub(crate) async fn collect(&self, frame: DataFrame, rows_max: usize) -> Result<Rows, Failure> {
         let mut stream = frame.execute_stream().await.map_err(judge)?;
-        let mut rows = Rows { schema: stream.schema(), batches: Vec::new(), truncated: false };
+        let mut rows = Rows {
+            schema: stream.schema(),
+            batches: Vec::new(),
+            truncated: false,
+        };
         let (mut room, mut bytes) = (rows_max, 0);
         while let Some(batch) = stream.next().await {
             let batch = batch.map_err(judge)?;
@@ -149,7 +178,11 @@ impl Sql {
 
 /// Bytes that the rows themselves take, not the buffers that they share.
 fn size(batch: &RecordBatch) -> usize {
-    batch.columns().iter().map(|column| column.to_data().get_slice_memory_size().unwrap_or(0)).sum()
+    batch
+        .columns()
+        .iter()
+        .map(|column| column.to_data().get_slice_memory_size().unwrap_or(0))
+        .sum()
 }
 
 /// Sorts an error of the engine by whose fault it is.

@@ -38,7 +38,10 @@ enum Next {
 
 impl Courier {
     pub(crate) fn new(outbox: Arc<Outbox>) -> Result<Self, Error> {
-        Ok(Self { outbox, client: client().map_err(Error::Client)? })
+        Ok(Self {
+            outbox,
+            client: client().map_err(Error::Client)?,
+        })
     }
 
     /// Delivers until told to stop.
@@ -70,7 +73,12 @@ async fn serve(outbox: Arc<Outbox>, lane: Arc<Lane>, client: reqwest::Client, sh
         let age = Duration::from_nanos((outbox.now().0 - page.created_unix_nano).max(0).unsigned_abs());
         match judge(outcome, attempts, age) {
             Next::Pause { why, pause } => {
-                tracing::warn!(event = page.event_id, attempts, why, "could not deliver a page, it is tried again");
+                tracing::warn!(
+                    event = page.event_id,
+                    attempts,
+                    why,
+                    "could not deliver a page, it is tried again"
+                );
                 outbox.metrics.page_retried();
                 tokio::select! {
                     () = shutdown.cancelled() => return,
@@ -128,7 +136,10 @@ mod tests {
     const YOUNG: Duration = Duration::from_secs(1);
 
     fn retry(after: Option<u64>) -> Outcome {
-        Outcome::Retry { why: "503".to_owned(), after: after.map(Duration::from_secs) }
+        Outcome::Retry {
+            why: "503".to_owned(),
+            after: after.map(Duration::from_secs),
+        }
     }
 
     fn refused() -> Outcome {
@@ -144,7 +155,9 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_a_bound_unless_the_receiver_says() {
-        let pauses: Vec<u128> = (1..=4).map(|n| pause(judge(retry(None), n, YOUNG)).as_millis()).collect();
+        let pauses: Vec<u128> = (1..=4)
+            .map(|n| pause(judge(retry(None), n, YOUNG)).as_millis())
+            .collect();
         assert_eq!(pauses, [500, 1_000, 2_000, 4_000]);
         assert_eq!(pause(judge(retry(None), 1_000, YOUNG)), PAUSE_MAX);
         assert_eq!(pause(judge(retry(Some(7)), 1, YOUNG)).as_secs(), 7);

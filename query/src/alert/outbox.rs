@@ -73,7 +73,11 @@ impl Outbox {
     ) -> Result<Self, Error> {
         let lane = |webhook: &Webhook| {
             let pages = Mutex::default();
-            Arc::new(Lane { webhook: webhook.clone(), pages, added: Notify::new() })
+            Arc::new(Lane {
+                webhook: webhook.clone(),
+                pages,
+                added: Notify::new(),
+            })
         };
         let lanes: Vec<Arc<Lane>> = webhooks.iter().map(lane).collect();
         let mut next = 0;
@@ -86,12 +90,21 @@ impl Outbox {
                 Some(lane) => lane.pages().push_back(page),
                 None => {
                     metrics.pages_given_up(1);
-                    tracing::warn!(event = page.event_id, "gave up a page, its receiver is not configured any more");
+                    tracing::warn!(
+                        event = page.event_id,
+                        "gave up a page, its receiver is not configured any more"
+                    );
                     files::remove(&path)?;
                 }
             }
         }
-        Ok(Self { folder, lanes, next: AtomicU64::new(next), clock, metrics })
+        Ok(Self {
+            folder,
+            lanes,
+            next: AtomicU64::new(next),
+            clock,
+            metrics,
+        })
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -115,7 +128,10 @@ impl Outbox {
                 number: self.next.fetch_add(1, Ordering::Relaxed),
             };
             if let Err(error) = files::write(&self.path(&page), &page) {
-                tracing::error!(error = &error as &dyn std::error::Error, "could not write a page to disk");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "could not write a page to disk"
+                );
             }
             self.add(lane, page);
         }
@@ -146,7 +162,10 @@ impl Outbox {
 
     fn forget(&self, page: &Page) {
         if let Err(error) = files::remove(&self.path(page)) {
-            tracing::error!(error = &error as &dyn std::error::Error, "could not strike a page out, it may come again");
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "could not strike a page out, it may come again"
+            );
         }
     }
 

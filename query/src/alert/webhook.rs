@@ -48,7 +48,10 @@ pub(super) async fn post(client: &reqwest::Client, webhook: &Webhook, page: &Pag
         .await;
     match sent {
         // The URL may hold a token.
-        Err(error) => Outcome::Retry { why: chain(&error.without_url()), after: None },
+        Err(error) => Outcome::Retry {
+            why: chain(&error.without_url()),
+            after: None,
+        },
         Ok(answer) => judge(answer.status(), answer.headers().get(RETRY_AFTER), now),
     }
 }
@@ -63,7 +66,10 @@ fn judge(status: StatusCode, retry_after: Option<&HeaderValue>, now: Timestamp) 
     if status.is_success() {
         return Outcome::Delivered;
     }
-    let busy = matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS);
+    let busy = matches!(
+        status,
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
+    );
     if busy || status.is_server_error() {
         let after = retry_after.and_then(|value| wait(value.to_str().ok()?, now));
         return Outcome::Retry { why, after };
@@ -76,7 +82,9 @@ fn wait(text: &str, now: Timestamp) -> Option<Duration> {
     if let Ok(seconds) = text.trim().parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let then = chrono::DateTime::parse_from_rfc2822(text.trim()).ok()?.timestamp_nanos_opt()?;
+    let then = chrono::DateTime::parse_from_rfc2822(text.trim())
+        .ok()?
+        .timestamp_nanos_opt()?;
     Some(Duration::from_nanos((then - now.0).max(0).unsigned_abs()))
 }
 
@@ -118,7 +126,9 @@ mod tests {
             (503, Some("Tue, 14 Nov 2023 22:13:10 GMT"), Some(0)),
             (503, Some("soon"), None),
         ] {
-            let Outcome::Retry { after, .. } = check(status, header) else { panic!("{status} is worth another attempt") };
+            let Outcome::Retry { after, .. } = check(status, header) else {
+                panic!("{status} is worth another attempt")
+            };
             assert_eq!(after.map(|after| after.as_secs()), seconds, "{status} {header:?}");
         }
     }

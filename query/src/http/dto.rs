@@ -1,6 +1,6 @@
-//! The JSON that is promised. Written by hand from what the crates inside use, so that neither binds the other.
-//! 64-bit integers are strings, because JSON numbers of most readers are doubles.
+//! The JSON that is promised, a file for each resource. 64-bit integers are strings: JavaScript cannot hold them.
 
 pub mod graph;
 pub mod incident;
 pub mod trace;
+pub mod value;

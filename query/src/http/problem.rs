@@ -10,12 +10,28 @@ use std::time::Duration;
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into() }
+        Self {
+            status,
+            code,
+            message: message.into(),
+        }
     }
 
     /// The request is at fault.
     pub(crate) fn invalid(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_argument", message)
+    }
+
+    /// The body of the request could not be taken.
+    pub(crate) fn body(status: StatusCode, message: &str) -> Self {
+        if status == StatusCode::PAYLOAD_TOO_LARGE {
+            return Self::new(status, "too_large", "the body is larger than 1 MiB");
+        }
+        Self::new(
+            status,
+            "invalid_argument",
+            format!("the body could not be read: {message}"),
+        )
     }
 
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
@@ -36,11 +52,19 @@ impl Problem {
     }
 
     pub(crate) fn busy() -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", "too many requests are running, try again in a second")
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "busy",
+            "too many requests are running, try again in a second",
+        )
     }
 
     pub(crate) fn timeout(limit: Duration) -> Self {
-        Self::new(StatusCode::GATEWAY_TIMEOUT, "timeout", format!("the request took longer than {limit:?}"))
+        Self::new(
+            StatusCode::GATEWAY_TIMEOUT,
+            "timeout",
+            format!("the request took longer than {limit:?}"),
+        )
     }
 }
 
@@ -52,7 +76,9 @@ impl IntoResponse for Problem {
         let body = Json(json!({ "error": { "code": self.code, "message": self.message } }));
         let mut response = (self.status, body).into_response();
         if self.status == StatusCode::TOO_MANY_REQUESTS {
-            response.headers_mut().insert(RETRY_AFTER, axum::http::HeaderValue::from_static("1"));
+            response
+                .headers_mut()
+                .insert(RETRY_AFTER, axum::http::HeaderValue::from_static("1"));
         }
         response
     }
@@ -73,9 +99,11 @@ impl From<Failure> for Problem {
 impl From<epicenter_storage::Error> for Problem {
     fn from(error: epicenter_storage::Error) -> Self {
         match error {
-            epicenter_storage::Error::TraceTooLarge { .. } => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "resource_exhausted", error.to_string())
-            }
+            epicenter_storage::Error::TraceTooLarge { .. } => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "resource_exhausted",
+                error.to_string(),
+            ),
             _ => Self::internal(error.to_string()),
         }
     }

@@ -17,7 +17,13 @@ const DAMAGED: &str = "damaged";
 /// Everything in a folder, in the order of the file names. Makes the folder when there is none; unfinished files are
 /// removed.
 pub(crate) fn read_all<T: DeserializeOwned>(folder: &Path) -> Result<Vec<(PathBuf, T)>, Error> {
-    let failed = |action| move |source| Error::Io { action, path: folder.to_owned(), source };
+    let failed = |action| {
+        move |source| Error::Io {
+            action,
+            path: folder.to_owned(),
+            source,
+        }
+    };
     std::fs::create_dir_all(folder).map_err(failed("create"))?;
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed("list"))? {
@@ -30,7 +36,11 @@ pub(crate) fn read_all<T: DeserializeOwned>(folder: &Path) -> Result<Vec<(PathBu
         if extension == Some(UNFINISHED) {
             remove(&path)?;
         } else if extension == Some(COMPLETE) {
-            let bytes = std::fs::read(&path).map_err(|source| Error::Io { action: "read", path: path.clone(), source })?;
+            let bytes = std::fs::read(&path).map_err(|source| Error::Io {
+                action: "read",
+                path: path.clone(),
+                source,
+            })?;
             match serde_json::from_slice(&bytes) {
                 Ok(content) => all.push((path, content)),
                 Err(error) => set_aside(&path, &error),
@@ -49,11 +59,19 @@ fn set_aside(path: &Path, error: &serde_json::Error) {
 
 /// Replaces or makes a file, whose name ends in `.json`; on disk when this returns.
 pub(crate) fn write<T: Serialize + ?Sized>(path: &Path, content: &T) -> Result<(), Error> {
-    let failed = |action| move |source| Error::Io { action, path: path.to_owned(), source };
+    let failed = |action| {
+        move |source| Error::Io {
+            action,
+            path: path.to_owned(),
+            source,
+        }
+    };
     let bytes = serde_json::to_vec(content).map_err(|error| failed("write")(error.into()))?;
     let beside = path.with_extension(UNFINISHED);
     let mut file = File::create(&beside).map_err(failed("write"))?;
-    file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(failed("write"))?;
+    file.write_all(&bytes)
+        .and_then(|()| file.sync_all())
+        .map_err(failed("write"))?;
     std::fs::rename(&beside, path).map_err(failed("replace"))?;
     sync_folder_of(path)
 }
@@ -63,17 +81,23 @@ pub(crate) fn remove(path: &Path) -> Result<(), Error> {
     match std::fs::remove_file(path) {
         Ok(()) => sync_folder_of(path),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(source) => Err(Error::Io { action: "remove", path: path.to_owned(), source }),
+        Err(source) => Err(Error::Io {
+            action: "remove",
+            path: path.to_owned(),
+            source,
+        }),
     }
 }
 
 fn sync_folder_of(path: &Path) -> Result<(), Error> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(|source| Error::Io {
-        action: "sync the folder of",
-        path: path.to_owned(),
-        source,
-    })
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|source| Error::Io {
+            action: "sync the folder of",
+            path: path.to_owned(),
+            source,
+        })
 }
 
 #[cfg(test)]

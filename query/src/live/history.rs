@@ -63,10 +63,16 @@ pub(crate) struct History {
 impl History {
     pub(crate) fn open(folder: PathBuf) -> Result<Self, Error> {
         let kept: Vec<(PathBuf, Kept)> = files::read_all(&folder)?;
-        let entry = |kept: Kept| Entry { incident: Arc::new(kept.incident), announced: kept.announced };
+        let entry = |kept: Kept| Entry {
+            incident: Arc::new(kept.incident),
+            announced: kept.announced,
+        };
         let mut entries: Vec<Entry> = kept.into_iter().map(|(_, kept)| entry(kept)).collect();
         entries.sort_by_key(|entry| entry.incident.started());
-        Ok(Self { folder, entries: Mutex::new(entries) })
+        Ok(Self {
+            folder,
+            entries: Mutex::new(entries),
+        })
     }
 
     fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
@@ -78,7 +84,9 @@ impl History {
         let mut all: Vec<_> = self.entries().iter().map(|entry| Arc::clone(&entry.incident)).collect();
         all.sort_by(|a, b| {
             let by_state = b.is_open().cmp(&a.is_open());
-            by_state.then_with(|| b.started().cmp(&a.started())).then_with(|| a.id.cmp(&b.id))
+            by_state
+                .then_with(|| b.started().cmp(&a.started()))
+                .then_with(|| a.id.cmp(&b.id))
         });
         all
     }
@@ -86,11 +94,16 @@ impl History {
     /// One incident.
     pub(crate) fn get(&self, id: &str) -> Option<Arc<IncidentDto>> {
         let entries = self.entries();
-        entries.iter().find(|entry| entry.incident.id == id).map(|entry| Arc::clone(&entry.incident))
+        entries
+            .iter()
+            .find(|entry| entry.incident.id == id)
+            .map(|entry| Arc::clone(&entry.incident))
     }
 
     pub(crate) fn was_announced(&self, id: &str, event: Event) -> bool {
-        self.entries().iter().any(|entry| entry.incident.id == id && entry.announced.contains(&event))
+        self.entries()
+            .iter()
+            .any(|entry| entry.incident.id == id && entry.announced.contains(&event))
     }
 
     pub(crate) fn open_count(&self) -> usize {
@@ -99,11 +112,21 @@ impl History {
 
     /// Adds or replaces an incident; on disk when this returns without an error, in memory in any case.
     pub(crate) fn put(&self, incident: IncidentDto, event: Option<Event>) -> Result<(), Error> {
-        let known = self.entries().iter().find(|entry| entry.incident.id == incident.id).cloned();
+        let known = self
+            .entries()
+            .iter()
+            .find(|entry| entry.incident.id == incident.id)
+            .cloned();
         let mut announced = known.map(|entry| entry.announced).unwrap_or_default();
         announced.extend(event);
-        let entry = Entry { incident: Arc::new(incident), announced };
-        let keep = Keep { incident: &entry.incident, announced: &entry.announced };
+        let entry = Entry {
+            incident: Arc::new(incident),
+            announced,
+        };
+        let keep = Keep {
+            incident: &entry.incident,
+            announced: &entry.announced,
+        };
         let written = files::write(&self.path(&entry.incident.id), &keep);
         let mut forgotten = Vec::new();
         {
@@ -118,7 +141,9 @@ impl History {
             }
         }
         written?;
-        forgotten.iter().try_for_each(|entry| files::remove(&self.path(&entry.incident.id)))
+        forgotten
+            .iter()
+            .try_for_each(|entry| files::remove(&self.path(&entry.incident.id)))
     }
 
     fn path(&self, id: &str) -> PathBuf {
@@ -129,7 +154,11 @@ impl History {
 /// The file of an incident. Ids are made of letters, digits and hyphens; whatever else comes is hashed.
 fn path(folder: &Path, id: &str) -> PathBuf {
     let plain = (1..=ID_CHARS_MAX).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    let name = if plain { id.to_owned() } else { hex::encode(Sha256::digest(id)) };
+    let name = if plain {
+        id.to_owned()
+    } else {
+        hex::encode(Sha256::digest(id))
+    };
     folder.join(name + ".json")
 }
 
@@ -145,7 +174,10 @@ mod tests {
             started_unix_nano: number.to_string(),
             detected_unix_nano: number.to_string(),
             resolved_unix_nano: None,
-            cause: CauseDto { kind: "slow".to_owned(), confidence: 0.5 },
+            cause: CauseDto {
+                kind: "slow".to_owned(),
+                confidence: 0.5,
+            },
             suspects: Vec::new(),
             affected: Vec::new(),
             entry_points: Vec::new(),
@@ -157,7 +189,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let history = History::open(folder.path().to_owned()).expect("opens");
         history.put(incident(1, "open"), Some(Event::Opened)).expect("kept");
-        history.put(incident(1, "resolved"), Some(Event::Resolved)).expect("kept");
+        history
+            .put(incident(1, "resolved"), Some(Event::Resolved))
+            .expect("kept");
         history.put(incident(2, "open"), None).expect("kept");
         let history = History::open(folder.path().to_owned()).expect("opens again");
         assert!(history.was_announced("1-cart", Event::Opened) && history.was_announced("1-cart", Event::Resolved));

@@ -41,7 +41,9 @@ pub(crate) fn compare(known: &[Arc<IncidentDto>], found: Vec<IncidentDto>, now: 
     }
     // Whatever is open and was never told: the crash came before.
     let untold = open.filter(|incident| !known.iter().any(|remembered| remembered.id == incident.id));
-    verdict.news.extend(untold.map(|incident| (incident, Some(Event::Opened))));
+    verdict
+        .news
+        .extend(untold.map(|incident| (incident, Some(Event::Opened))));
     verdict
 }
 
@@ -66,7 +68,10 @@ mod tests {
             started_unix_nano: id.trim_start_matches(|c: char| !c.is_ascii_digit()).to_owned(),
             detected_unix_nano: "9".to_owned(),
             resolved_unix_nano: (state == "resolved").then(|| "10".to_owned()),
-            cause: CauseDto { kind: "unavailable".to_owned(), confidence: 0.5 },
+            cause: CauseDto {
+                kind: "unavailable".to_owned(),
+                confidence: 0.5,
+            },
             suspects: Vec::new(),
             affected: Vec::new(),
             entry_points: Vec::new(),
@@ -82,7 +87,12 @@ mod tests {
             .news
             .iter()
             .map(|(incident, event)| {
-                format!("{} {} {}", incident.id, incident.state, event.map_or("-", |event| event.as_str()))
+                format!(
+                    "{} {} {}",
+                    incident.id,
+                    incident.state,
+                    event.map_or("-", |event| event.as_str())
+                )
             })
             .collect();
         assert_eq!(told, expected);
@@ -97,7 +107,11 @@ mod tests {
 
     #[test]
     fn what_ended_meanwhile_is_told_once() {
-        check(&[("a1", "open")], &[("a1", "resolved")], &["a1 resolved incident.resolved"]);
+        check(
+            &[("a1", "open")],
+            &[("a1", "resolved")],
+            &["a1 resolved incident.resolved"],
+        );
         let verdict = check(&[("a1", "open")], &[], &["a1 resolved incident.resolved"]);
         assert_eq!(verdict.news[0].0.resolved_unix_nano.as_deref(), Some("77"));
     }
@@ -105,7 +119,11 @@ mod tests {
     #[test]
     fn what_was_never_told_is_told() {
         check(&[], &[("a1", "open")], &["a1 open incident.opened"]);
-        check(&[("a1", "resolved")], &[("a1", "resolved"), ("b2", "open")], &["b2 open incident.opened"]);
+        check(
+            &[("a1", "resolved")],
+            &[("a1", "resolved"), ("b2", "open")],
+            &["b2 open incident.opened"],
+        );
     }
 
     #[test]

@@ -21,7 +21,10 @@ impl Position {
     pub(crate) fn decode(text: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
         let (key, trace) = bytes.split_at_checked(8)?;
-        Some(Self { key: i64::from_be_bytes(key.try_into().ok()?), trace: TraceId(trace.try_into().ok()?) })
+        Some(Self {
+            key: i64::from_be_bytes(key.try_into().ok()?),
+            trace: TraceId(trace.try_into().ok()?),
+        })
     }
 }
 
@@ -31,7 +34,10 @@ mod tests {
 
     #[test]
     fn a_position_survives_and_garbage_is_refused() {
-        let position = Position { key: -5, trace: TraceId([7; 16]) };
+        let position = Position {
+            key: -5,
+            trace: TraceId([7; 16]),
+        };
         assert_eq!(Position::decode(&position.encode()), Some(position));
         for text in ["", "x", "AAAA", "not base64!", &"A".repeat(40)] {
             assert_eq!(Position::decode(text), None, "{text}");

@@ -45,13 +45,17 @@ impl ScalarUDFImpl for HasAttribute {
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let arrays = ColumnarValue::values_to_arrays(&arguments.args)?;
-        let [attributes, resource] = arrays.as_slice() else { return exec_err!("has_attribute takes two arguments") };
+        let [attributes, resource] = arrays.as_slice() else {
+            return exec_err!("has_attribute takes two arguments");
+        };
         let mut found = self.in_attributes(attributes.as_map());
         let Some(resource) = resource.as_any().downcast_ref::<DictionaryArray<Int32Type>>() else {
             return exec_err!("resources are not a dictionary");
         };
         self.in_resource(resource, &mut found);
-        Ok(ColumnarValue::Array(std::sync::Arc::new(BooleanArray::from(found)) as ArrayRef))
+        Ok(ColumnarValue::Array(
+            std::sync::Arc::new(BooleanArray::from(found)) as ArrayRef
+        ))
     }
 }
 
@@ -85,14 +89,18 @@ impl HasAttribute {
 
     fn in_resource(&self, resource: &DictionaryArray<Int32Type>, found: &mut [bool]) {
         let texts = resource.values().as_string::<i32>();
-        let holds: Vec<bool> = (0..texts.len()).map(|at| texts.is_valid(at) && self.json_has(texts.value(at))).collect();
+        let holds: Vec<bool> = (0..texts.len())
+            .map(|at| texts.is_valid(at) && self.json_has(texts.value(at)))
+            .collect();
         for (row, found) in found.iter_mut().enumerate() {
             *found = *found || resource.key(row).is_some_and(|key| holds[key]);
         }
     }
 
     fn json_has(&self, json: &str) -> bool {
-        let Ok(resource) = serde_json::from_str::<serde_json::Value>(json) else { return false };
+        let Ok(resource) = serde_json::from_str::<serde_json::Value>(json) else {
+            return false;
+        };
         let attributes = resource["resource"]["attributes"].as_array();
         attributes.is_some_and(|all| {
             all.iter().any(|attribute| {

@@ -59,7 +59,11 @@ pub(crate) fn parse(query: Option<&str>) -> Result<Query, Problem> {
     }
     if attributes.len() > ATTRIBUTES_MAX {
         let found = format!("{} of them", attributes.len());
-        return Err(Problem::parameter("attribute", &found, &format!("at most {ATTRIBUTES_MAX}")));
+        return Err(Problem::parameter(
+            "attribute",
+            &found,
+            &format!("at most {ATTRIBUTES_MAX}"),
+        ));
     }
     let cursor = params.one("cursor")?;
     Ok(Query {
@@ -109,7 +113,10 @@ mod tests {
         .expect("valid");
         assert_eq!(query.service.as_deref(), Some("a b"));
         assert_eq!(query.operation.as_deref(), Some("GET /"));
-        assert_eq!((query.min_duration_ns, query.max_duration_ns), (Some(1_500_000), Some(2_000_000_000)));
+        assert_eq!(
+            (query.min_duration_ns, query.max_duration_ns),
+            (Some(1_500_000), Some(2_000_000_000))
+        );
         assert_eq!(query.attributes, [("http.route".to_owned(), "/x=y".to_owned())]);
         assert_eq!(query.start, Some(Timestamp(1_767_222_000_000_000_000)));
         assert_eq!(query.end, Some(Timestamp(1_767_225_600_000_000_000)));

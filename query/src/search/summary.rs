@@ -12,8 +12,8 @@ use epicenter_schema::{TraceId, name};
 use futures::StreamExt;
 use std::collections::{BTreeSet, HashMap};
 
-/// Services named of one trace.
-const SERVICES_MAX: usize = 100;
+/// Services named of one trace, the first by name.
+const SERVICES_MAX: usize = 1_000;
 
 /// A trace in a list.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,7 +32,12 @@ pub(crate) struct TraceSummary {
 
 /// Summaries in the order of the ids. Spans are summed up as they are read, none is kept.
 pub(super) async fn summaries(session: &SessionContext, ids: &[TraceId]) -> Result<Vec<TraceSummary>, Failure> {
-    let mut stream = spans(session, ids).await.map_err(judge)?.execute_stream().await.map_err(judge)?;
+    let mut stream = spans(session, ids)
+        .await
+        .map_err(judge)?
+        .execute_stream()
+        .await
+        .map_err(judge)?;
     let mut found: HashMap<TraceId, TraceSummary> = HashMap::new();
     while let Some(batch) = stream.next().await {
         add(&mut found, &batch.map_err(judge)?)?;
@@ -41,8 +46,14 @@ pub(super) async fn summaries(session: &SessionContext, ids: &[TraceId]) -> Resu
 }
 
 async fn spans(session: &SessionContext, ids: &[TraceId]) -> Result<DataFrame, DataFusionError> {
-    let wanted = ids.iter().map(|id| lit(ScalarValue::FixedSizeBinary(16, Some(id.0.to_vec())))).collect();
-    let frame = session.table("spans").await?.filter(ident(name::TRACE_ID).in_list(wanted, false))?;
+    let wanted = ids
+        .iter()
+        .map(|id| lit(ScalarValue::FixedSizeBinary(16, Some(id.0.to_vec()))))
+        .collect();
+    let frame = session
+        .table("spans")
+        .await?
+        .filter(ident(name::TRACE_ID).in_list(wanted, false))?;
     frame.select(vec![
         ident(name::TRACE_ID),
         ident(name::SPAN_ID),
@@ -65,7 +76,9 @@ fn add(found: &mut HashMap<TraceId, TraceSummary>, batch: &RecordBatch) -> Resul
     let duration = column(batch, name::DURATION_NS)?.as_primitive::<Int64Type>();
     let error = column(batch, name::ERROR)?.as_boolean();
     for row in 0..batch.num_rows() {
-        let Ok(id) = trace.value(row).try_into().map(TraceId) else { continue };
+        let Ok(id) = trace.value(row).try_into().map(TraceId) else {
+            continue;
+        };
         let (from, to) = (start.value(row), start.value(row).saturating_add(duration.value(row)));
         let summary = found.entry(id).or_insert_with(|| TraceSummary {
             trace: id,
@@ -82,8 +95,11 @@ fn add(found: &mut HashMap<TraceId, TraceSummary>, batch: &RecordBatch) -> Resul
         summary.errors += u64::from(error.value(row));
         summary.start = summary.start.min(from);
         summary.end = summary.end.max(to);
-        if summary.services.len() < SERVICES_MAX && !summary.services.contains(service.value(row)) {
+        if !summary.services.contains(service.value(row)) {
             summary.services.insert(service.value(row).to_owned());
+            if summary.services.len() > SERVICES_MAX {
+                summary.services.pop_last();
+            }
         }
         let candidate = (parent.is_valid(row), from, span.value(row).to_vec());
         if candidate < summary.root {

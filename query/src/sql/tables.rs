@@ -44,10 +44,16 @@ pub(super) fn edges(graph: &GraphSnapshot) -> Result<RecordBatch, DataFusionErro
 
 pub(super) fn incidents(incidents: &[Arc<IncidentDto>]) -> Result<RecordBatch, DataFusionError> {
     let texts = |pick: &dyn Fn(&IncidentDto) -> Option<String>| -> ArrayRef {
-        Arc::new(StringArray::from_iter(incidents.iter().map(pick)))
+        Arc::new(StringArray::from_iter(incidents.iter().map(|i| pick(i))))
     };
     let times = |pick: &dyn Fn(&IncidentDto) -> Option<i64>| -> ArrayRef {
-        Arc::new(incidents.iter().map(pick).collect::<TimestampNanosecondArray>().with_timezone(UTC))
+        Arc::new(
+            incidents
+                .iter()
+                .map(|i| pick(i))
+                .collect::<TimestampNanosecondArray>()
+                .with_timezone(UTC),
+        )
     };
     let first_score = Float64Array::from_iter(incidents.iter().map(|i| i.suspects.first().map(|s| s.score)));
     let confidence = Float64Array::from_iter_values(incidents.iter().map(|i| i.cause.confidence));
@@ -61,7 +67,10 @@ pub(super) fn incidents(incidents: &[Arc<IncidentDto>]) -> Result<RecordBatch, D
         ("cause", texts(&|i| Some(i.cause.kind.clone()))),
         ("confidence", Arc::new(confidence) as ArrayRef),
         ("culprit", texts(&|i| i.suspects.first().map(|s| s.entity.name.clone()))),
-        ("culprit_kind", texts(&|i| i.suspects.first().map(|s| s.entity.kind.clone()))),
+        (
+            "culprit_kind",
+            texts(&|i| i.suspects.first().map(|s| s.entity.kind.clone())),
+        ),
         ("score", Arc::new(first_score) as ArrayRef),
         ("affected", Arc::new(affected) as ArrayRef),
     ])?)

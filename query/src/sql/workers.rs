@@ -21,8 +21,15 @@ impl Workers {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = (cores / 2).clamp(THREADS_MIN, THREADS_MAX);
         let mut builder = Builder::new_multi_thread();
-        builder.worker_threads(threads).max_blocking_threads(WAITING_MAX).thread_name("query").enable_all();
-        Ok(Self { runtime: Some(builder.build()?), threads })
+        builder
+            .worker_threads(threads)
+            .max_blocking_threads(WAITING_MAX)
+            .thread_name("query")
+            .enable_all();
+        Ok(Self {
+            runtime: Some(builder.build()?),
+            threads,
+        })
     }
 
     /// How many queries, or parts of one, run at the same time.

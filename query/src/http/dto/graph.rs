@@ -76,7 +76,11 @@ pub struct LatencyDto {
 
 impl From<&Latency> for LatencyDto {
     fn from(latency: &Latency) -> Self {
-        Self { p50: latency.p50.0.to_string(), p95: latency.p95.0.to_string(), p99: latency.p99.0.to_string() }
+        Self {
+            p50: latency.p50.0.to_string(),
+            p95: latency.p95.0.to_string(),
+            p99: latency.p99.0.to_string(),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use epicenter_incident::{Incident, State};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// `{"incidents":[..]}`
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -89,7 +90,27 @@ pub struct AffectedDto {
     pub impact: f64,
 }
 
+/// [`IncidentsDto`] of incidents that are elsewhere.
+#[derive(Serialize)]
+pub(crate) struct ListingDto<'a> {
+    incidents: Vec<&'a IncidentDto>,
+}
+
+impl IncidentsDto {
+    /// The same JSON without a copy.
+    pub(crate) fn listing(incidents: &[Arc<IncidentDto>]) -> ListingDto<'_> {
+        ListingDto {
+            incidents: incidents.iter().map(Arc::as_ref).collect(),
+        }
+    }
+}
+
 impl IncidentDto {
+    /// Whether it is still going on.
+    pub(crate) fn is_open(&self) -> bool {
+        self.state == "open"
+    }
+
     /// When it started, for ordering.
     pub(crate) fn started(&self) -> i64 {
         self.started_unix_nano.parse().unwrap_or(0)
@@ -98,21 +119,28 @@ impl IncidentDto {
 
 impl From<&[Incident]> for IncidentsDto {
     fn from(incidents: &[Incident]) -> Self {
-        Self { incidents: incidents.iter().map(IncidentDto::from).collect() }
+        Self {
+            incidents: incidents.iter().map(IncidentDto::from).collect(),
+        }
     }
 }
 
 impl From<&epicenter_incident::Entity> for EntityDto {
     fn from(entity: &epicenter_incident::Entity) -> Self {
-        Self { kind: entity.kind.as_str().to_owned(), name: entity.name.clone(), service: entity.service.clone() }
+        Self {
+            kind: entity.kind.as_str().to_owned(),
+            name: entity.name.clone(),
+            service: entity.service.clone(),
+        }
     }
 }
 
 impl From<&Incident> for IncidentDto {
     fn from(incident: &Incident) -> Self {
-        let suspects = incident.suspects.iter().map(|suspect| SuspectDto {
+        let scores = shares(incident.suspects.iter().map(|suspect| suspect.score));
+        let suspects = incident.suspects.iter().zip(scores).map(|(suspect, score)| SuspectDto {
             entity: EntityDto::from(&suspect.entity),
-            score: finite(suspect.score),
+            score,
             evidence: suspect
                 .evidence
                 .iter()
@@ -143,14 +171,100 @@ impl From<&Incident> for IncidentDto {
             affected: incident
                 .affected
                 .iter()
-                .map(|a| AffectedDto { service: a.service.clone(), impact: finite(a.impact) })
+                .map(|a| AffectedDto {
+                    service: a.service.clone(),
+                    impact: finite(a.impact),
+                })
                 .collect(),
             entry_points: incident.entry_points.clone(),
         }
     }
 }
 
+/// Scores from 0 to 1 in the order given, whose sum, taken in that order, is at most 1.
+fn shares(scores: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut shares: Vec<f64> = scores.map(|score| finite(score).clamp(0.0, 1.0)).collect();
+    let total: f64 = shares.iter().sum();
+    if total > 1.0 {
+        shares.iter_mut().for_each(|share| *share /= total);
+    }
+    let mut sum = 0.0;
+    for share in &mut shares {
+        // What is left is exact, or rounding could lift the sum above 1 by a hair.
+        if sum + *share > 1.0 {
+            *share = (1.0 - sum - f64::EPSILON).max(0.0);
+        }
+        sum += *share;
+    }
+    shares
+}
+
 /// JSON has no infinities.
 fn finite(value: f64) -> f64 {
     if value.is_finite() { value } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use epicenter_incident::{Affected, Cause, CauseKind, Entity, Evidence, Suspect};
+    use epicenter_schema::{Timestamp, TraceId};
+    use expect_test::expect;
+
+    #[test]
+    fn an_incident_is_the_json_that_is_promised() {
+        let incident = Incident {
+            id: "1700000000000-payment".to_owned(),
+            state: State::Resolved,
+            started: Timestamp(1_700_000_000_000_000_001),
+            detected: Timestamp(1_700_000_005_000_000_000),
+            resolved: Some(Timestamp(1_700_000_060_000_000_000)),
+            cause: Cause {
+                kind: CauseKind::Unavailable,
+                confidence: 0.75,
+            },
+            suspects: vec![Suspect {
+                entity: Entity::service("payment"),
+                score: 0.5,
+                evidence: vec![Evidence {
+                    kind: "unanswered".into(),
+                    text: "9 of 10 calls get no answer".to_owned(),
+                    value: 0.9,
+                    baseline: f64::INFINITY,
+                    trace_ids: vec![TraceId([0xab; 16])],
+                }],
+            }],
+            affected: vec![Affected {
+                service: "gateway".to_owned(),
+                impact: 0.25,
+            }],
+            entry_points: vec!["gateway GET /".to_owned()],
+        };
+        let json = serde_json::to_string_pretty(&IncidentsDto::from(&[incident][..])).expect("JSON");
+        expect![[r#""#]].assert_eq(&json);
+        let back: IncidentsDto = serde_json::from_str(&json).expect("reads back");
+        assert_eq!(serde_json::to_string_pretty(&back).expect("JSON"), json);
+    }
+
+    #[test]
+    fn shares_sum_to_at_most_one() {
+        for scores in [
+            vec![],
+            vec![1.0],
+            vec![0.5, 0.5, 0.5],
+            vec![0.1; 10],
+            vec![0.1, 0.2, 0.3, 0.4],
+            vec![1.0 / 3.0; 3],
+            vec![1.0 / 49.0; 49],
+            vec![f64::NAN, f64::INFINITY, -1.0, 2.0],
+        ] {
+            let found = shares(scores.iter().copied());
+            assert!(found.iter().sum::<f64>() <= 1.0, "{scores:?} {found:?}");
+            assert!(
+                found.iter().all(|share| (0.0..=1.0).contains(share)),
+                "{scores:?} {found:?}"
+            );
+        }
+        assert_eq!(shares([0.5, 0.25].into_iter()), [0.5, 0.25]);
+    }
 }
