@@ -104,14 +104,22 @@ fn feed(files: &[PathBuf], doing: &'static str, mut take: impl FnMut(&SpanBatch)
 }
 
 fn list(files: &[PathBuf]) -> String {
-    files.iter().map(|f| f.display().to_string()).collect::<Vec<_>>().join(", ")
+    files
+        .iter()
+        .map(|f| f.display().to_string())
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn progress(files: &[PathBuf], doing: &'static str) -> anyhow::Result<ProgressBar> {
     let mut total = 0;
     for file in files {
-        total += std::fs::metadata(file).with_context(|| format!("could not open {}", file.display()))?.len();
+        total += std::fs::metadata(file)
+            .with_context(|| format!("could not open {}", file.display()))?
+            .len();
     }
     let style = ProgressStyle::with_template("{msg} [{bar:32}] {percent:>3} % {bytes_per_sec} {eta} left")?;
-    Ok(ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr()).with_style(style).with_message(doing))
+    Ok(ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr())
+        .with_style(style)
+        .with_message(doing))
 }

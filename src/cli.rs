@@ -44,7 +44,12 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "EPICENTER_WEBHOOK_URL", value_name = "URL")]
     pub(crate) webhook_url: Option<String>,
     /// Secret that signs the pages sent to --webhook-url; required with it
-    #[arg(long, env = "EPICENTER_WEBHOOK_SECRET", value_name = "SECRET", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "EPICENTER_WEBHOOK_SECRET",
+        value_name = "SECRET",
+        hide_env_values = true
+    )]
     pub(crate) webhook_secret: Option<String>,
     /// Print the configuration in force, defaults included, and exit
     #[arg(long)]

@@ -59,7 +59,11 @@ impl Config {
         }
         match (&args.webhook_url, &args.webhook_secret) {
             (Some(url), Some(secret)) => {
-                config.query.alert.webhooks.push(epicenter_query::alert::Webhook::new(url, secret));
+                config
+                    .query
+                    .alert
+                    .webhooks
+                    .push(epicenter_query::alert::Webhook::new(url, secret));
             }
             (Some(_), None) => bail!("--webhook-url needs --webhook-secret, which signs the pages"),
             (None, Some(_)) => bail!("--webhook-secret is of no use without --webhook-url"),
@@ -71,8 +75,8 @@ impl Config {
 
     /// Reads a configuration file, unchecked.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
-        let text =
-            std::fs::read_to_string(path).with_context(|| format!("could not read the configuration {}", path.display()))?;
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("could not read the configuration {}", path.display()))?;
         toml::from_str(&text).with_context(|| format!("the configuration {} is not understood", path.display()))
     }
 
@@ -123,7 +127,10 @@ mod tests {
     #[test]
     fn every_key_is_described_in_the_docs() {
         let docs = include_str!("../docs/config.md");
-        let table: toml::Table = toml::to_string(&Config::default()).expect("serializes").parse().expect("a table");
+        let table: toml::Table = toml::to_string(&Config::default())
+            .expect("serializes")
+            .parse()
+            .expect("a table");
         let mut missing = Vec::new();
         visit(&table, "", &mut |key| {
             if !docs.contains(&format!("`{key}`")) {
@@ -135,7 +142,11 @@ mod tests {
 
     fn visit(table: &toml::Table, prefix: &str, found: &mut impl FnMut(&str)) {
         for (key, value) in table {
-            let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+            let path = if prefix.is_empty() {
+                key.clone()
+            } else {
+                format!("{prefix}.{key}")
+            };
             match value {
                 toml::Value::Table(inner) => visit(inner, &path, found),
                 _ => found(&path),

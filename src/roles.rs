@@ -33,7 +33,14 @@ pub(crate) async fn run(config: Config, shutdown: CancellationToken) -> anyhow::
     ];
     let query = config
         .query
-        .build(store, epicenter_incident::Engine::new(config.incident), &config.data_dir, clock, metrics, epicenter_ui::router())
+        .build(
+            store,
+            epicenter_incident::Engine::new(config.incident),
+            &config.data_dir,
+            clock,
+            metrics,
+            epicenter_ui::router(),
+        )
         .context("could not start the query service")?;
 
     let collector = collector.bind().await.context("could not start receiving spans")?;
@@ -41,7 +48,11 @@ pub(crate) async fn run(config: Config, shutdown: CancellationToken) -> anyhow::
     announce(collector.otlp_grpc(), collector.otlp_http(), query.http())?;
 
     // One token each, cancelled in order, so that the last request received is still kept.
-    let stops = [CancellationToken::new(), CancellationToken::new(), CancellationToken::new()];
+    let stops = [
+        CancellationToken::new(),
+        CancellationToken::new(),
+        CancellationToken::new(),
+    ];
     let [stop_receiving, stop_answering, stop_keeping] = stops.clone();
     let mut receiving = tokio::spawn(async move { collector.run(stop_receiving).await.map_err(anyhow::Error::from) });
     let mut answering = tokio::spawn(async move { query.run(stop_answering).await.map_err(anyhow::Error::from) });
@@ -55,8 +66,13 @@ pub(crate) async fn run(config: Config, shutdown: CancellationToken) -> anyhow::
         result = &mut keeping => ended = Some(("storage", flatten(result))),
     }
     let first = ended.as_ref().map(|(name, _)| *name);
-    for ((name, task), stop) in
-        [("collector", &mut receiving), ("query", &mut answering), ("storage", &mut keeping)].into_iter().zip(&stops)
+    for ((name, task), stop) in [
+        ("collector", &mut receiving),
+        ("query", &mut answering),
+        ("storage", &mut keeping),
+    ]
+    .into_iter()
+    .zip(&stops)
     {
         stop.cancel();
         if first != Some(name) {

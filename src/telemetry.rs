@@ -54,7 +54,9 @@ impl Running {
 /// The level is taken from `RUST_LOG` (default: `info`).
 pub(crate) fn start(config: &Config) -> anyhow::Result<Running> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let log = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     let log = match config.log_format {
         LogFormat::Text => log.boxed(),
         LogFormat::Json => log.json().boxed(),
@@ -62,7 +64,9 @@ pub(crate) fn start(config: &Config) -> anyhow::Result<Running> {
     let provider = config.otlp_endpoint.as_deref().map(provider).transpose()?;
     let traces = provider.as_ref().map(|provider| {
         let own_spans = Targets::new().with_target("epicenter", LevelFilter::INFO);
-        tracing_opentelemetry::layer().with_tracer(provider.tracer("epicenter")).with_filter(own_spans)
+        tracing_opentelemetry::layer()
+            .with_tracer(provider.tracer("epicenter"))
+            .with_filter(own_spans)
     });
     tracing_subscriber::registry()
         .with(traces)
@@ -79,5 +83,8 @@ fn provider(endpoint: &str) -> anyhow::Result<SdkTracerProvider> {
         .build()
         .with_context(|| format!("telemetry.otlp_endpoint: could not use {endpoint:?}"))?;
     let resource = Resource::builder().with_service_name("epicenter").build();
-    Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())
+    Ok(SdkTracerProvider::builder()
+        .with_batch_exporter(exporter)
+        .with_resource(resource)
+        .build())
 }

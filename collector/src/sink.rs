@@ -36,15 +36,19 @@ impl Sink for epicenter_storage::Store {
         use epicenter_storage::AppendError;
         Box::pin(async move {
             // Inherent methods win over the trait's, so this is the store's own append.
-            epicenter_storage::Store::append(self, payload, batch).await.map_err(|error| match error {
-                AppendError::TooLarge { .. } => Refused::TooLarge,
-                AppendError::Overloaded { retry_after, .. } => {
-                    Refused::Retry { retry_after, message: error.to_string() }
-                }
-                _ => {
-                    Refused::Retry { retry_after: crate::refusal::RETRY_AFTER, message: error.to_string() }
-                }
-            })
+            epicenter_storage::Store::append(self, payload, batch)
+                .await
+                .map_err(|error| match error {
+                    AppendError::TooLarge { .. } => Refused::TooLarge,
+                    AppendError::Overloaded { retry_after, .. } => Refused::Retry {
+                        retry_after,
+                        message: error.to_string(),
+                    },
+                    _ => Refused::Retry {
+                        retry_after: crate::refusal::RETRY_AFTER,
+                        message: error.to_string(),
+                    },
+                })
         })
     }
 }

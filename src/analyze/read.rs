@@ -51,8 +51,16 @@ impl Spans {
     /// # Errors
     /// A file that cannot be opened, or more than [`FILES_MAX`] of them.
     pub(super) fn open(paths: &[PathBuf], bar: &ProgressBar) -> anyhow::Result<Self> {
-        ensure!(paths.len() <= FILES_MAX, "at most {FILES_MAX} files can be read at once, {} were given", paths.len());
-        let mut spans = Self { files: Vec::new(), refused: 0, complaints: Vec::new() };
+        ensure!(
+            paths.len() <= FILES_MAX,
+            "at most {FILES_MAX} files can be read at once, {} were given",
+            paths.len()
+        );
+        let mut spans = Self {
+            files: Vec::new(),
+            refused: 0,
+            complaints: Vec::new(),
+        };
         for path in paths {
             let mut file = SpanFile::open(path, bar).with_context(|| format!("could not open {}", path.display()))?;
             spans.fill(&mut file);
@@ -115,7 +123,8 @@ impl Spans {
         self.refused += 1;
         if self.complaints.len() < COMPLAINTS_MAX {
             let unit = if file.form == Form::JsonLines { "line" } else { "record" };
-            self.complaints.push(format!("{}, {unit} {}: {what}", file.path.display(), file.record));
+            self.complaints
+                .push(format!("{}, {unit} {}: {what}", file.path.display(), file.record));
         }
     }
 }
@@ -125,14 +134,24 @@ impl SpanFile {
         let raw = bar.wrap_read(File::open(path)?);
         let mut raw = BufReader::with_capacity(BUFFER_BYTES, raw);
         let mut input: Box<dyn BufRead + Send> = match raw.fill_buf()? {
-            [0x1f, 0x8b, ..] => Box::new(BufReader::with_capacity(BUFFER_BYTES, flate2::bufread::MultiGzDecoder::new(raw))),
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => {
-                Box::new(BufReader::with_capacity(BUFFER_BYTES, zstd::stream::read::Decoder::with_buffer(raw)?))
-            }
+            [0x1f, 0x8b, ..] => Box::new(BufReader::with_capacity(
+                BUFFER_BYTES,
+                flate2::bufread::MultiGzDecoder::new(raw),
+            )),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(BufReader::with_capacity(
+                BUFFER_BYTES,
+                zstd::stream::read::Decoder::with_buffer(raw)?,
+            )),
             _ => Box::new(raw),
         };
         let form = form_of(input.fill_buf()?);
-        Ok(Self { path: path.to_owned(), input, form, record: 0, next: None })
+        Ok(Self {
+            path: path.to_owned(),
+            input,
+            form,
+            record: 0,
+            next: None,
+        })
     }
 
     fn ended() -> Self {
@@ -158,8 +177,13 @@ impl SpanFile {
         loop {
             let mut line = Vec::new();
             self.record += 1;
-            let read = (&mut self.input).take(RECORD_BYTES_MAX + 1).read_until(b'\n', &mut line)?;
-            ensure!(read as u64 <= RECORD_BYTES_MAX, "a line longer than {RECORD_BYTES_MAX} bytes");
+            let read = (&mut self.input)
+                .take(RECORD_BYTES_MAX + 1)
+                .read_until(b'\n', &mut line)?;
+            ensure!(
+                read as u64 <= RECORD_BYTES_MAX,
+                "a line longer than {RECORD_BYTES_MAX} bytes"
+            );
             if read == 0 {
                 return Ok(None);
             }
@@ -172,8 +196,13 @@ impl SpanFile {
     fn read_document(&mut self) -> anyhow::Result<Option<Vec<u8>>> {
         let mut document = Vec::new();
         self.record += 1;
-        let read = (&mut self.input).take(RECORD_BYTES_MAX + 1).read_to_end(&mut document)?;
-        ensure!(read as u64 <= RECORD_BYTES_MAX, "a document longer than {RECORD_BYTES_MAX} bytes");
+        let read = (&mut self.input)
+            .take(RECORD_BYTES_MAX + 1)
+            .read_to_end(&mut document)?;
+        ensure!(
+            read as u64 <= RECORD_BYTES_MAX,
+            "a document longer than {RECORD_BYTES_MAX} bytes"
+        );
         Ok((!document.is_empty()).then_some(document))
     }
 
@@ -192,10 +221,17 @@ impl SpanFile {
             }
             ensure!(shift < 28, "the length of a record is not a varint of at most 5 bytes");
         }
-        ensure!(length <= RECORD_BYTES_MAX, "a record of {length} bytes, more than {RECORD_BYTES_MAX}");
+        ensure!(
+            length <= RECORD_BYTES_MAX,
+            "a record of {length} bytes, more than {RECORD_BYTES_MAX}"
+        );
         let mut record = Vec::new();
         (&mut self.input).take(length).read_to_end(&mut record)?;
-        ensure!(record.len() as u64 == length, "a record of {length} bytes was announced, {} were left", record.len());
+        ensure!(
+            record.len() as u64 == length,
+            "a record of {length} bytes was announced, {} were left",
+            record.len()
+        );
         Ok(Some(record))
     }
 
@@ -211,7 +247,10 @@ impl SpanFile {
 /// JSON starts with a brace, and after it a blank or the quote of a key. A protobuf record of 123 bytes starts with
 /// the same byte, but its second is a field tag, 0x0a, and its third the length of a message, never a blank or a quote.
 fn form_of(head: &[u8]) -> Form {
-    let text = head.strip_prefix(&[0xef, 0xbb, 0xbf]).unwrap_or(head).trim_ascii_start();
+    let text = head
+        .strip_prefix(&[0xef, 0xbb, 0xbf])
+        .unwrap_or(head)
+        .trim_ascii_start();
     match text {
         [b'{', b'\r', b'\n', ..] | [b'{', b'\n', b'"' | b' ' | b'\t' | b'}', ..] => Form::JsonDocument,
         [b'{', b'"' | b' ' | b'}' | b'\t', ..] | [b'{'] => Form::JsonLines,
@@ -233,6 +272,8 @@ pub(super) fn typical_end(batch: &SpanBatch) -> Option<Timestamp> {
 /// Widens a first start and last end by those of a batch.
 pub(super) fn widen(between: Option<(Timestamp, Timestamp)>, batch: &SpanBatch) -> Option<(Timestamp, Timestamp)> {
     let newest_end = batch.spans().iter().map(|span| span.end()).max();
-    let (Some(start), Some(end)) = (oldest_start(batch), newest_end) else { return between };
+    let (Some(start), Some(end)) = (oldest_start(batch), newest_end) else {
+        return between;
+    };
     Some(between.map_or((start, end), |(a, b)| (a.min(start), b.max(end))))
 }

@@ -32,7 +32,11 @@ pub(super) fn render(incidents: &[Incident], seen: &Seen, without_baseline: bool
 fn one(out: &mut String, incident: &Incident) {
     let _ = writeln!(out, "{}", headline(incident));
     let kind = incident.cause.kind.as_str();
-    let _ = writeln!(out, "  what     {kind}, {:.0} % sure", incident.cause.confidence * 100.0);
+    let _ = writeln!(
+        out,
+        "  what     {kind}, {:.0} % sure",
+        incident.cause.confidence * 100.0
+    );
     let _ = match incident.resolved {
         Some(end) => writeln!(
             out,
@@ -41,7 +45,11 @@ fn one(out: &mut String, incident: &Incident) {
             clock_time(end),
             length(incident.started, end)
         ),
-        None => writeln!(out, "  when     since {}, not over at the end", clock_time(incident.started)),
+        None => writeln!(
+            out,
+            "  when     since {}, not over at the end",
+            clock_time(incident.started)
+        ),
     };
     if let Some(culprit) = incident.suspects.first() {
         evidence(out, culprit);
@@ -53,7 +61,12 @@ fn one(out: &mut String, incident: &Incident) {
             .take(SHAKEN_MAX)
             .map(|a| format!("{} {:.0} %", a.service, a.impact * 100.0))
             .collect();
-        let _ = writeln!(out, "  shaken   {}{}", shaken.join(", "), more(incident.affected.len(), SHAKEN_MAX));
+        let _ = writeln!(
+            out,
+            "  shaken   {}{}",
+            shaken.join(", "),
+            more(incident.affected.len(), SHAKEN_MAX)
+        );
     }
     if !incident.entry_points.is_empty() {
         let _ = writeln!(out, "  felt at  {}", incident.entry_points.join(", "));
@@ -66,7 +79,12 @@ fn one(out: &mut String, incident: &Incident) {
         .map(|s| format!("{} {} {:.0} %", s.entity.kind.as_str(), s.entity.name, s.score * 100.0))
         .collect();
     if !others.is_empty() {
-        let _ = writeln!(out, "  or else  {}{}", others.join(", "), more(incident.suspects.len() - 1, OTHERS_MAX));
+        let _ = writeln!(
+            out,
+            "  or else  {}{}",
+            others.join(", "),
+            more(incident.suspects.len() - 1, OTHERS_MAX)
+        );
     }
 }
 
@@ -87,7 +105,9 @@ fn headline(incident: &Incident) -> String {
     };
     let entity = &culprit.entity;
     let name = match (&entity.service, entity.kind.as_str()) {
-        (Some(service), kind @ ("instance" | "operation" | "version")) => format!("{kind} {} of {service}", entity.name),
+        (Some(service), kind @ ("instance" | "operation" | "version")) => {
+            format!("{kind} {} of {service}", entity.name)
+        }
         (_, "service") => entity.name.clone(),
         (_, kind) => format!("{kind} {}", entity.name),
     };
@@ -121,7 +141,11 @@ fn foot(out: &mut String, seen: &Seen, without_baseline: bool) {
 }
 
 fn more(total: usize, shown: usize) -> String {
-    if total > shown { format!(" and {} more", total - shown) } else { String::new() }
+    if total > shown {
+        format!(" and {} more", total - shown)
+    } else {
+        String::new()
+    }
 }
 
 fn clock_time(at: Timestamp) -> String {
@@ -139,7 +163,7 @@ fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

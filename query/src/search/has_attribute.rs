@@ -108,7 +108,9 @@ impl HasAttribute {
                     && attribute["value"].as_object().is_some_and(|value| {
                         value.values().any(|value| match value {
                             serde_json::Value::String(text) => *text == self.value,
-                            other => other.to_string() == self.value,
+                            serde_json::Value::Bool(boolean) => self.value.parse() == Ok(*boolean),
+                            serde_json::Value::Number(number) => self.value.parse::<f64>().ok() == number.as_f64(),
+                            _ => false,
                         })
                     })
             })

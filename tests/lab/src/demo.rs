@@ -118,8 +118,12 @@ async fn visitors(world: Arc<World>, seed: u64) {
             draw -= entry.weight;
             draw <= 0.0
         });
-        let Some(entry) = entry.or(world.scenario.entries.last()) else { return };
-        let Ok(room) = Arc::clone(&in_flight).try_acquire_owned() else { continue };
+        let Some(entry) = entry.or(world.scenario.entries.last()) else {
+            return;
+        };
+        let Ok(room) = Arc::clone(&in_flight).try_acquire_owned() else {
+            continue;
+        };
         let (world, service, operation) = (Arc::clone(&world), entry.service.clone(), entry.operation.clone());
         tokio::spawn(async move {
             request::enter(world, service, operation).await;
@@ -173,7 +177,10 @@ fn say(text: &str) {
     let _ = writeln!(out, "{hours:02}:{minutes:02}:{seconds:02}  {text}").and_then(|()| out.flush());
 }
 
-#[expect(clippy::disallowed_methods, reason = "the demo is a client with a clock of its own, as services have")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the demo is a client with a clock of its own, as services have"
+)]
 fn now_ns() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)

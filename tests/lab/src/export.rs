@@ -27,8 +27,13 @@ pub(crate) struct Exporter {
 
 impl Exporter {
     pub(crate) fn new(endpoint: &str, epoch_ns: u64) -> anyhow::Result<Self> {
-        let channel = Endpoint::from_shared(endpoint.to_owned())?.timeout(Duration::from_secs(10)).connect_lazy();
-        Ok(Self { client: TraceServiceClient::new(channel), epoch_ns })
+        let channel = Endpoint::from_shared(endpoint.to_owned())?
+            .timeout(Duration::from_secs(10))
+            .connect_lazy();
+        Ok(Self {
+            client: TraceServiceClient::new(channel),
+            epoch_ns,
+        })
     }
 
     /// Sends the spans of every copy of a service, each in its turn of the interval, for as long as it is polled.
@@ -39,8 +44,15 @@ impl Exporter {
             tick.tick().await;
             let running = &world.services[service];
             for pod in &running.pods {
-                let Some(request) = request(running, pod, self.epoch_ns) else { continue };
-                let spans: usize = request.resource_spans.iter().flat_map(|r| &r.scope_spans).map(|s| s.spans.len()).sum();
+                let Some(request) = request(running, pod, self.epoch_ns) else {
+                    continue;
+                };
+                let spans: usize = request
+                    .resource_spans
+                    .iter()
+                    .flat_map(|r| &r.scope_spans)
+                    .map(|s| s.spans.len())
+                    .sum();
                 match self.send(request).await {
                     Ok(()) => quiet = true,
                     Err(status) => {
@@ -88,9 +100,25 @@ pub(crate) fn request(running: &Running, pod: &Pod, epoch_ns: u64) -> Option<Exp
         text("k8s.pod.name", &pod.name),
         text("k8s.node.name", &pod.node),
     ];
-    let scope = InstrumentationScope { name: "epicenter-lab".to_owned(), ..InstrumentationScope::default() };
-    let scope_spans = ScopeSpans { scope: Some(scope), spans, ..ScopeSpans::default() };
-    let resource = Resource { attributes, ..Resource::default() };
-    let resource_spans = ResourceSpans { resource: Some(resource), scope_spans: vec![scope_spans], ..ResourceSpans::default() };
-    Some(ExportTraceServiceRequest { resource_spans: vec![resource_spans] })
+    let scope = InstrumentationScope {
+        name: "epicenter-lab".to_owned(),
+        ..InstrumentationScope::default()
+    };
+    let scope_spans = ScopeSpans {
+        scope: Some(scope),
+        spans,
+        ..ScopeSpans::default()
+    };
+    let resource = Resource {
+        attributes,
+        ..Resource::default()
+    };
+    let resource_spans = ResourceSpans {
+        resource: Some(resource),
+        scope_spans: vec![scope_spans],
+        ..ResourceSpans::default()
+    };
+    Some(ExportTraceServiceRequest {
+        resource_spans: vec![resource_spans],
+    })
 }

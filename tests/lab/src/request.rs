@@ -66,17 +66,38 @@ pub(crate) fn arrive(
     caller: Context,
 ) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>> {
     Box::pin(async move {
-        let index = world.services.iter().position(|s| s.service.name == service).expect("the scenario was checked");
+        let index = world
+            .services
+            .iter()
+            .position(|s| s.service.name == service)
+            .expect("the scenario was checked");
         let running = &world.services[index];
         let way = WAY_MS + running.way_ms.load(Ordering::Relaxed) as f64;
         wait_ms(world.work_ms(way)).await;
-        let Some(pod) = running.next_pod() else { return Err(Failure::Refused) };
-        let pod_index = running.pods.iter().position(|p| std::ptr::eq(p, pod)).expect("it is one of them");
-        let place = Place { service: index, pod: pod_index, life: pod.life.load(Ordering::Relaxed), world: Arc::clone(&world) };
+        let Some(pod) = running.next_pod() else {
+            return Err(Failure::Refused);
+        };
+        let pod_index = running
+            .pods
+            .iter()
+            .position(|p| std::ptr::eq(p, pod))
+            .expect("it is one of them");
+        let place = Place {
+            service: index,
+            pod: pod_index,
+            life: pod.life.load(Ordering::Relaxed),
+            world: Arc::clone(&world),
+        };
         if pod.waiting.load(Ordering::Relaxed) >= running.service.queue {
             return Err(Failure::Full);
         }
-        let operation = running.service.operations.iter().find(|o| o.name == operation).expect("checked").clone();
+        let operation = running
+            .service
+            .operations
+            .iter()
+            .find(|o| o.name == operation)
+            .expect("checked")
+            .clone();
         let died = pod.died.notified();
         tokio::select! {
             answer = serve(&place, &operation, caller) => answer,
@@ -114,7 +135,15 @@ async fn serve(place: &Place, operation: &Operation, caller: Context) -> Result<
     }
     drop(worker);
     let own_fault = outcome == Err(Failure::Error) && pod.failing.load(Ordering::Relaxed) > 0;
-    let server = spans::server(&place.running().service, &operation.name, &context, &caller, begun, outcome, own_fault);
+    let server = spans::server(
+        &place.running().service,
+        &operation.name,
+        &context,
+        &caller,
+        begun,
+        outcome,
+        own_fault,
+    );
     pod.record(place.life, server);
     outcome.map_err(|_| Failure::Error)
 }
@@ -135,7 +164,14 @@ fn run<'a>(
 ) -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>> {
     Box::pin(async move {
         match step {
-            Step::Call { call, operation, timeout_ms, retries, optional, share } => {
+            Step::Call {
+                call,
+                operation,
+                timeout_ms,
+                retries,
+                optional,
+                share,
+            } => {
                 if !place.world.chance(*share) {
                     return Ok(());
                 }
@@ -152,11 +188,20 @@ fn run<'a>(
                 }
                 if *optional { Ok(()) } else { outcome }
             }
-            Step::Query { query, statement, timeout_ms } => {
+            Step::Query {
+                query,
+                statement,
+                timeout_ms,
+            } => {
                 let store = place.world.database(query);
                 ask(place, store, statement, Duration::from_millis(*timeout_ms), context).await
             }
-            Step::Lookup { lookup, behind, statement, timeout_ms } => {
+            Step::Lookup {
+                lookup,
+                behind,
+                statement,
+                timeout_ms,
+            } => {
                 let cache = place.world.cache(lookup);
                 // A cache that is gone is treated as one that knows nothing.
                 let _ = ask(place, cache, "GET", Duration::from_millis(200), context).await;
@@ -198,13 +243,21 @@ async fn call_once(
 ) -> Result<(), Failure> {
     let context = place.world.random(|rng| parent.child(rng));
     let begun = Instant::now();
-    let callee = arrive(Arc::clone(&place.world), service.to_owned(), operation.to_owned(), context.clone());
+    let callee = arrive(
+        Arc::clone(&place.world),
+        service.to_owned(),
+        operation.to_owned(),
+        context.clone(),
+    );
     let outcome = match timeout(patience, tokio::spawn(callee)).await {
         Ok(answer) => answer.unwrap_or(Err(Failure::Reset)),
         Err(_) => Err(Failure::Timeout),
     };
     let callee = &place.world.service(service).service;
-    place.pod().record(place.life, spans::client(callee, operation, &context, parent, begun, outcome));
+    place.pod().record(
+        place.life,
+        spans::client(callee, operation, &context, parent, begun, outcome),
+    );
     outcome
 }
 
@@ -229,17 +282,29 @@ async fn ask(
         Ok(())
     };
     let outcome = timeout(patience, work).await.unwrap_or(Err(Failure::Timeout));
-    place.pod().record(place.life, spans::query(store, statement, &context, parent, begun, outcome));
+    place.pod().record(
+        place.life,
+        spans::query(store, statement, &context, parent, begun, outcome),
+    );
     outcome
 }
 
 /// Puts a message into a queue; the consumer takes it out a moment later.
 async fn hand_over(place: &Place, name: &str, parent: &Context) {
-    let queue = place.world.scenario.queues.iter().find(|q| q.name == name).expect("checked").clone();
+    let queue = place
+        .world
+        .scenario
+        .queues
+        .iter()
+        .find(|q| q.name == name)
+        .expect("checked")
+        .clone();
     let context = place.world.random(|rng| parent.child(rng));
     let begun = Instant::now();
     wait_ms(place.world.work_ms(1.0)).await;
-    place.pod().record(place.life, spans::producer(&queue, &context, parent, begun));
+    place
+        .pod()
+        .record(place.life, spans::producer(&queue, &context, parent, begun));
     let world = Arc::clone(&place.world);
     tokio::spawn(async move {
         wait_ms(world.work_ms(30.0)).await;
@@ -248,13 +313,26 @@ async fn hand_over(place: &Place, name: &str, parent: &Context) {
 }
 
 async fn consume(world: Arc<World>, queue: crate::scenario::Queue, message: Context) {
-    let Some(index) = world.services.iter().position(|s| s.service.name == queue.consumer) else { return };
+    let Some(index) = world.services.iter().position(|s| s.service.name == queue.consumer) else {
+        return;
+    };
     let running = &world.services[index];
     let Some(pod) = running.next_pod() else { return };
-    let Some(at) = running.pods.iter().position(|p| std::ptr::eq(p, pod)) else { return };
-    let place = Place { service: index, pod: at, life: pod.life.load(Ordering::Relaxed), world: Arc::clone(&world) };
-    let Some(operation) = running.service.operations.iter().find(|o| o.name == queue.operation) else { return };
-    let Ok(_worker) = pod.workers.acquire().await else { return };
+    let Some(at) = running.pods.iter().position(|p| std::ptr::eq(p, pod)) else {
+        return;
+    };
+    let place = Place {
+        service: index,
+        pod: at,
+        life: pod.life.load(Ordering::Relaxed),
+        world: Arc::clone(&world),
+    };
+    let Some(operation) = running.service.operations.iter().find(|o| o.name == queue.operation) else {
+        return;
+    };
+    let Ok(_worker) = pod.workers.acquire().await else {
+        return;
+    };
     let context = world.random(|rng| message.child(rng));
     let begun = Instant::now();
     let slowness = pod.slowness.load(Ordering::Relaxed) as f64 / 1000.0;

@@ -289,15 +289,30 @@ impl Scenario {
     /// Reads a scenario and checks that everything that it names exists.
     pub fn parse(text: &str) -> Result<Self> {
         let scenario: Self = toml::from_str(text)?;
-        ensure!(scenario.rate > 0.0 && scenario.rate <= 10_000.0, "rate: must be more than 0 and at most 10000");
+        ensure!(
+            scenario.rate > 0.0 && scenario.rate <= 10_000.0,
+            "rate: must be more than 0 and at most 10000"
+        );
         ensure!(!scenario.entries.is_empty(), "there must be at least one [[entry]]");
         let mut operations = HashSet::new();
         for service in &scenario.services {
-            ensure!(service.pods > 0 && service.workers > 0, "service {}: pods and workers must be at least 1", service.name);
-            operations.extend(service.operations.iter().map(|o| (service.name.as_str(), o.name.as_str())));
+            ensure!(
+                service.pods > 0 && service.workers > 0,
+                "service {}: pods and workers must be at least 1",
+                service.name
+            );
+            operations.extend(
+                service
+                    .operations
+                    .iter()
+                    .map(|o| (service.name.as_str(), o.name.as_str())),
+            );
         }
         let known = |service: &str, operation: &str| {
-            ensure!(operations.contains(&(service, operation)), "there is no operation {operation:?} of a service {service:?}");
+            ensure!(
+                operations.contains(&(service, operation)),
+                "there is no operation {operation:?} of a service {service:?}"
+            );
             Ok(())
         };
         for entry in &scenario.entries {
@@ -308,7 +323,9 @@ impl Scenario {
         }
         for operation in scenario.services.iter().flat_map(|service| &service.operations) {
             for step in &operation.steps {
-                scenario.check_step(step, &known).with_context(|| format!("operation {}", operation.name))?;
+                scenario
+                    .check_step(step, &known)
+                    .with_context(|| format!("operation {}", operation.name))?;
             }
         }
         Ok(scenario)
@@ -316,18 +333,27 @@ impl Scenario {
 
     fn check_step(&self, step: &Step, known: &impl Fn(&str, &str) -> Result<()>) -> Result<()> {
         let database = |name: &str| {
-            ensure!(self.databases.iter().any(|d| d.name == name), "there is no database {name:?}");
+            ensure!(
+                self.databases.iter().any(|d| d.name == name),
+                "there is no database {name:?}"
+            );
             Ok(())
         };
         match step {
             Step::Call { call, operation, .. } => known(call, operation),
             Step::Query { query, .. } => database(query),
             Step::Lookup { lookup, behind, .. } => {
-                ensure!(self.caches.iter().any(|c| c.name == *lookup), "there is no cache {lookup:?}");
+                ensure!(
+                    self.caches.iter().any(|c| c.name == *lookup),
+                    "there is no cache {lookup:?}"
+                );
                 database(behind)
             }
             Step::Publish { publish } => {
-                ensure!(self.queues.iter().any(|q| q.name == *publish), "there is no queue {publish:?}");
+                ensure!(
+                    self.queues.iter().any(|q| q.name == *publish),
+                    "there is no queue {publish:?}"
+                );
                 Ok(())
             }
             Step::Parallel { parallel } => parallel.iter().try_for_each(|step| self.check_step(step, known)),

@@ -17,12 +17,18 @@ pub(crate) struct Context {
 impl Context {
     /// A new trace; its span id is of nobody who reports.
     pub(crate) fn root(rng: &mut fastrand::Rng) -> Self {
-        Self { trace: rng.u128(1..).to_be_bytes(), span: [0; 8] }
+        Self {
+            trace: rng.u128(1..).to_be_bytes(),
+            span: [0; 8],
+        }
     }
 
     /// A new span in the same trace.
     pub(crate) fn child(&self, rng: &mut fastrand::Rng) -> Self {
-        Self { trace: self.trace, span: rng.u64(1..).to_be_bytes() }
+        Self {
+            trace: self.trace,
+            span: rng.u64(1..).to_be_bytes(),
+        }
     }
 }
 
@@ -40,7 +46,9 @@ pub(crate) fn origin() -> Instant {
 pub(crate) fn text(key: &str, value: &str) -> KeyValue {
     KeyValue {
         key: key.to_owned(),
-        value: Some(AnyValue { value: Some(Value::StringValue(value.to_owned())) }),
+        value: Some(AnyValue {
+            value: Some(Value::StringValue(value.to_owned())),
+        }),
         ..KeyValue::default()
     }
 }
@@ -48,13 +56,19 @@ pub(crate) fn text(key: &str, value: &str) -> KeyValue {
 fn number(key: &str, value: i64) -> KeyValue {
     KeyValue {
         key: key.to_owned(),
-        value: Some(AnyValue { value: Some(Value::IntValue(value)) }),
+        value: Some(AnyValue {
+            value: Some(Value::IntValue(value)),
+        }),
         ..KeyValue::default()
     }
 }
 
 fn span(kind: SpanKind, name: &str, context: &Context, parent: &Context, begun: Instant) -> Span {
-    let parent_span_id = if parent.span == [0; 8] { Vec::new() } else { parent.span.to_vec() };
+    let parent_span_id = if parent.span == [0; 8] {
+        Vec::new()
+    } else {
+        parent.span.to_vec()
+    };
     Span {
         trace_id: context.trace.to_vec(),
         span_id: context.span.to_vec(),
@@ -68,7 +82,10 @@ fn span(kind: SpanKind, name: &str, context: &Context, parent: &Context, begun: 
 }
 
 fn fail(span: &mut Span, message: &str) {
-    span.status = Some(Status { code: StatusCode::Error.into(), message: message.to_owned() });
+    span.status = Some(Status {
+        code: StatusCode::Error.into(),
+        message: message.to_owned(),
+    });
 }
 
 fn words(failure: Failure) -> &'static str {
@@ -151,7 +168,14 @@ pub(crate) fn server(
     let mut span = span(SpanKind::Server, &name, context, parent, begun);
     span.attributes = attributes;
     if outcome.is_err() {
-        fail(&mut span, if own_fault { "unhandled exception" } else { "a dependency failed" });
+        fail(
+            &mut span,
+            if own_fault {
+                "unhandled exception"
+            } else {
+                "a dependency failed"
+            },
+        );
         if own_fault {
             span.attributes.push(text("error.type", "IllegalStateException"));
         }
@@ -208,7 +232,13 @@ fn messaging(queue: &Queue, operation: &str) -> Vec<KeyValue> {
 }
 
 pub(crate) fn producer(queue: &Queue, context: &Context, parent: &Context, begun: Instant) -> Span {
-    let mut span = span(SpanKind::Producer, &format!("send {}", queue.name), context, parent, begun);
+    let mut span = span(
+        SpanKind::Producer,
+        &format!("send {}", queue.name),
+        context,
+        parent,
+        begun,
+    );
     span.attributes = messaging(queue, "send");
     span
 }
@@ -220,7 +250,13 @@ pub(crate) fn consumer(
     begun: Instant,
     outcome: Result<(), Failure>,
 ) -> Span {
-    let mut span = span(SpanKind::Consumer, &format!("process {}", queue.name), context, message, begun);
+    let mut span = span(
+        SpanKind::Consumer,
+        &format!("process {}", queue.name),
+        context,
+        message,
+        begun,
+    );
     span.attributes = messaging(queue, "process");
     span.links.push(Link {
         trace_id: message.trace.to_vec(),

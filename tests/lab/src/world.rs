@@ -72,14 +72,22 @@ impl World {
             .services
             .iter()
             .map(|service| Running {
-                pods: (0..service.pods).map(|_| Pod::new(service, &mut machine, &mut rng)).collect(),
+                pods: (0..service.pods)
+                    .map(|_| Pod::new(service, &mut machine, &mut rng))
+                    .collect(),
                 service: service.clone(),
                 next: AtomicUsize::new(0),
                 way_ms: AtomicU64::new(0),
             })
             .collect();
-        let databases = scenario.databases.iter().map(|d| Store::new(&d.name, &d.system, d.workers, d.work_ms, 0.0));
-        let caches = scenario.caches.iter().map(|c| Store::new(&c.name, &c.system, 512, 0.3, c.hit));
+        let databases = scenario
+            .databases
+            .iter()
+            .map(|d| Store::new(&d.name, &d.system, d.workers, d.work_ms, 0.0));
+        let caches = scenario
+            .caches
+            .iter()
+            .map(|c| Store::new(&c.name, &c.system, 512, 0.3, c.hit));
         Self {
             services,
             databases: databases.collect(),
@@ -97,7 +105,8 @@ impl World {
     /// A log-normal time around `typical_ms`, in milliseconds.
     pub(crate) fn work_ms(&self, typical_ms: f64) -> f64 {
         // A sum of uniform draws is normal enough.
-        let normal: f64 = self.random(|rng| (0..6).map(|_| rng.f64()).sum::<f64>() - 3.0) / 0.7071;
+        let normal: f64 =
+            self.random(|rng| (0..6).map(|_| rng.f64()).sum::<f64>() - 3.0) / std::f64::consts::FRAC_1_SQRT_2;
         typical_ms * (0.35 * normal).exp()
     }
 
@@ -106,15 +115,24 @@ impl World {
     }
 
     pub(crate) fn service(&self, name: &str) -> &Running {
-        self.services.iter().find(|s| s.service.name == name).expect("the scenario was checked")
+        self.services
+            .iter()
+            .find(|s| s.service.name == name)
+            .expect("the scenario was checked")
     }
 
     pub(crate) fn database(&self, name: &str) -> &Store {
-        self.databases.iter().find(|s| s.name == name).expect("the scenario was checked")
+        self.databases
+            .iter()
+            .find(|s| s.name == name)
+            .expect("the scenario was checked")
     }
 
     pub(crate) fn cache(&self, name: &str) -> &Store {
-        self.caches.iter().find(|s| s.name == name).expect("the scenario was checked")
+        self.caches
+            .iter()
+            .find(|s| s.name == name)
+            .expect("the scenario was checked")
     }
 
     /// Breaks something, and says what in words.
@@ -140,7 +158,10 @@ impl World {
                 format!("the code of {target} fails in 7 of 10 requests")
             }
             FaultKind::CacheBreakdown => {
-                self.caches.iter().filter(|c| c.name == target).for_each(|c| c.hit.store(0, Ordering::Relaxed));
+                self.caches
+                    .iter()
+                    .filter(|c| c.name == target)
+                    .for_each(|c| c.hit.store(0, Ordering::Relaxed));
                 format!("the cache {target} is empty and keeps nothing")
             }
             FaultKind::Surge => {
@@ -162,7 +183,8 @@ impl World {
             }
             FaultKind::BadPod => {
                 let bad = pods().next();
-                bad.into_iter().for_each(|pod| pod.slowness.store(40_000, Ordering::Relaxed));
+                bad.into_iter()
+                    .for_each(|pod| pod.slowness.store(40_000, Ordering::Relaxed));
                 format!("one copy of {target} is very slow: {}", bad.map_or("", |pod| &pod.name))
             }
             FaultKind::BadDeploy => {
@@ -173,7 +195,11 @@ impl World {
                 format!("version 2.0.0 of {target} is rolled out to half of its copies, and fails")
             }
             FaultKind::SlowNode => {
-                let all = self.services.iter().flat_map(|s| &s.pods).filter(|pod| pod.node == target);
+                let all = self
+                    .services
+                    .iter()
+                    .flat_map(|s| &s.pods)
+                    .filter(|pod| pod.node == target);
                 all.for_each(|pod| pod.slowness.store(40_000, Ordering::Relaxed));
                 format!("the machine {target} is very slow, with every copy on it")
             }

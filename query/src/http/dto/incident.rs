@@ -241,7 +241,51 @@ mod tests {
             entry_points: vec!["gateway GET /".to_owned()],
         };
         let json = serde_json::to_string_pretty(&IncidentsDto::from(&[incident][..])).expect("JSON");
-        expect![[r#""#]].assert_eq(&json);
+        expect![[r#"
+            {
+              "incidents": [
+                {
+                  "id": "1700000000000-payment",
+                  "state": "resolved",
+                  "started_unix_nano": "1700000000000000001",
+                  "detected_unix_nano": "1700000005000000000",
+                  "resolved_unix_nano": "1700000060000000000",
+                  "cause": {
+                    "kind": "unavailable",
+                    "confidence": 0.75
+                  },
+                  "suspects": [
+                    {
+                      "entity": {
+                        "kind": "service",
+                        "name": "payment"
+                      },
+                      "score": 0.5,
+                      "evidence": [
+                        {
+                          "kind": "unanswered",
+                          "text": "9 of 10 calls get no answer",
+                          "value": 0.9,
+                          "baseline": 0.0,
+                          "trace_ids": [
+                            "abababababababababababababababab"
+                          ]
+                        }
+                      ]
+                    }
+                  ],
+                  "affected": [
+                    {
+                      "service": "gateway",
+                      "impact": 0.25
+                    }
+                  ],
+                  "entry_points": [
+                    "gateway GET /"
+                  ]
+                }
+              ]
+            }"#]].assert_eq(&json);
         let back: IncidentsDto = serde_json::from_str(&json).expect("reads back");
         assert_eq!(serde_json::to_string_pretty(&back).expect("JSON"), json);
     }

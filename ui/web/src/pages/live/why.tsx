@@ -3,7 +3,7 @@
 import type { ReactElement } from "react";
 import { formatCount, formatPercent } from "../../model/format";
 import type { Evidence, Incident, Suspect } from "../../model/incident";
-import { entityKindLabel, entityLabel } from "../../model/incident";
+import { culpritNames, entityKindLabel, entityLabel } from "../../model/incident";
 
 const SHAKEN_SHOWN = 8;
 const EVIDENCE_SHOWN = 5;
@@ -71,9 +71,12 @@ function Other({ suspect }: { readonly suspect: Suspect }): ReactElement {
 }
 
 export function Shaken({ incident }: { readonly incident: Incident }): ReactElement | null {
-  const list = incident.affected.toSorted((a, b) => b.impact - a.impact || (a.service < b.service ? -1 : 1));
+  const culprits = culpritNames(incident);
+  const list = incident.affected
+    .filter((one) => !culprits.has(one.service))
+    .toSorted((a, b) => b.impact - a.impact || (a.service < b.service ? -1 : 1));
   if (list.length === 0) return null;
-  const entries = new Set(incident.entryPoints);
+  const entries = new Set(incident.entryPoints.map((point) => point.split(" ")[0]));
   const row = (one: (typeof list)[number]): ReactElement => (
     <tr key={one.service}>
       <th scope="row">
