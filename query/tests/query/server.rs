@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// How long a condition is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -30,7 +30,8 @@ pub(crate) struct Server {
     pub(crate) now: Arc<AtomicI64>,
     client: reqwest::Client,
     config: Config,
-    stop: CancellationToken,
+    /// Stops it, also when a test fails.
+    stop: DropGuard,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -58,7 +59,7 @@ impl Server {
             now,
             client: reqwest::Client::new(),
             config,
-            stop,
+            stop: stop.drop_guard(),
             tasks,
         }
     }
@@ -74,7 +75,7 @@ impl Server {
             store,
             ..
         } = self;
-        stop.cancel();
+        stop.disarm().cancel();
         drop(store);
         for task in tasks {
             task.await.expect("stops cleanly");

@@ -312,7 +312,8 @@ async fn a_trace_comes_back_exactly() {
           },
           "trace_state": "",
           "version": "1.0"
-        }"#]].assert_eq(&serde_json::to_string_pretty(&sealed["spans"][1]).expect("JSON"));
+        }"#]]
+    .assert_eq(&serde_json::to_string_pretty(&sealed["spans"][1]).expect("JSON"));
     let unsealed = server.get(&path(TRACES - 4)).await;
     let attributes = |body: &Value| body["spans"][1]["attributes"].as_array().expect("a list")[1..].to_vec();
     assert_eq!(attributes(&sealed), attributes(&unsealed));

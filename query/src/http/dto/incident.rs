@@ -285,7 +285,8 @@ mod tests {
                   ]
                 }
               ]
-            }"#]].assert_eq(&json);
+            }"#]]
+        .assert_eq(&json);
         let back: IncidentsDto = serde_json::from_str(&json).expect("reads back");
         assert_eq!(serde_json::to_string_pretty(&back).expect("JSON"), json);
     }
