@@ -45,11 +45,22 @@ impl Webhook {
     }
 }
 
+impl Webhook {
+    /// The receiver for logs: the rest of a URL may be a secret too.
+    pub(crate) fn host(&self) -> String {
+        let url = reqwest::Url::parse(&self.url).ok();
+        url.as_ref()
+            .and_then(reqwest::Url::host_str)
+            .unwrap_or_default()
+            .to_owned()
+    }
+}
+
 impl fmt::Debug for Webhook {
-    /// The secret is left out.
+    /// The secret is left out, and what may be one in the URL.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Webhook")
-            .field("url", &self.url)
+            .field("host", &self.host())
             .finish_non_exhaustive()
     }
 }

@@ -5,6 +5,7 @@
 
 mod tables;
 mod workers;
+mod yielding;
 
 use crate::Error;
 use crate::config::Config;
@@ -117,6 +118,7 @@ impl Sql {
             .with_config(config)
             .with_runtime_env(Arc::clone(&self.runtime))
             .with_default_features()
+            .with_physical_optimizer_rule(Arc::new(yielding::Yielding))
             .build();
         let session = SessionContext::new_with_state(state);
         session.register_table("spans", self.store.table_provider())?;

@@ -58,6 +58,7 @@ impl Courier {
 
 async fn serve(outbox: Arc<Outbox>, lane: Arc<Lane>, client: reqwest::Client, shutdown: CancellationToken) {
     let mut attempts = 0;
+    let receiver = lane.webhook.host();
     while !shutdown.is_cancelled() {
         let Some(page) = lane.first() else {
             tokio::select! {
@@ -74,6 +75,7 @@ async fn serve(outbox: Arc<Outbox>, lane: Arc<Lane>, client: reqwest::Client, sh
         match judge(outcome, attempts, age) {
             Next::Pause { why, pause } => {
                 tracing::warn!(
+                    receiver,
                     event = page.event_id,
                     attempts,
                     why,
@@ -91,7 +93,7 @@ async fn serve(outbox: Arc<Outbox>, lane: Arc<Lane>, client: reqwest::Client, sh
                 strike(&outbox, &lane, page).await;
             }
             Next::GiveUp(why) => {
-                tracing::error!(event = page.event_id, attempts, why, "gave up a page");
+                tracing::error!(receiver, event = page.event_id, attempts, why, "gave up a page");
                 outbox.metrics.pages_given_up(1);
                 attempts = 0;
                 strike(&outbox, &lane, page).await;

@@ -39,11 +39,21 @@ pub(crate) fn compare(known: &[Arc<IncidentDto>], found: Vec<IncidentDto>, now: 
             verdict.news.push((over, Some(Event::Resolved)));
         }
     }
-    // Whatever is open and was never told: the crash came before.
-    let untold = open.filter(|incident| !known.iter().any(|remembered| remembered.id == incident.id));
-    verdict
-        .news
-        .extend(untold.map(|incident| (incident, Some(Event::Opened))));
+    // Whatever is open and was never told: the crash came before. Unless it is one that people were told is over, seen
+    // from a later start: its last windows are yet to be judged, and nothing is told of it.
+    if let Some(incident) = open.filter(|incident| !known.iter().any(|remembered| remembered.id == incident.id)) {
+        let ended_since = |remembered: &&Arc<IncidentDto>| {
+            let end = remembered
+                .resolved_unix_nano
+                .as_ref()
+                .and_then(|end| end.parse::<i64>().ok());
+            end.is_some_and(|end| end > incident.started())
+        };
+        match known.iter().find(ended_since) {
+            Some(same) => verdict.adopted = Some((incident.id.clone(), same.id.clone())),
+            None => verdict.news.push((incident, Some(Event::Opened))),
+        }
+    }
     verdict
 }
 
@@ -121,9 +131,17 @@ mod tests {
         check(&[], &[("a1", "open")], &["a1 open incident.opened"]);
         check(
             &[("a1", "resolved")],
-            &[("a1", "resolved"), ("b2", "open")],
-            &["b2 open incident.opened"],
+            &[("a1", "resolved"), ("b12", "open")],
+            &["b12 open incident.opened"],
         );
+    }
+
+    #[test]
+    fn what_people_know_to_be_over_is_not_told_as_new() {
+        // `a1` ended at 10, after `b2` began.
+        let verdict = check(&[("a1", "resolved")], &[("b2", "open")], &[]);
+        assert_eq!(verdict.adopted, Some(("b2".to_owned(), "a1".to_owned())));
+        check(&[("a1", "resolved")], &[("b12", "open")], &["b12 open incident.opened"]);
     }
 
     #[test]

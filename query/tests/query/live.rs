@@ -96,8 +96,8 @@ async fn a_dead_service_is_paged_once_and_resolved_once() {
     );
 }
 
-/// Scenario: nobody listens where the pages go; the server is restarted with a receiver there... at the same address.
-/// Guarantees: a page that was not delivered survives a restart.
+/// Scenario: the receiver fails for as long as the server runs, and is mended while the server is restarted.
+/// Guarantees: a page that was not delivered survives a restart, and arrives once.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_undelivered_page_survives_a_restart() {
     let receiver = Receiver::default();
