@@ -350,3 +350,6 @@ async fn consume(world: Arc<World>, queue: crate::scenario::Queue, message: Cont
 async fn wait_ms(ms: f64) {
     sleep(Duration::from_secs_f64(ms.clamp(0.0, 600_000.0) / 1000.0)).await;
 }
+
+#[cfg(test)]
+mod tests;

@@ -360,3 +360,40 @@ impl Scenario {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: &str = r#"
+        name = "small"
+        rate = 1.0
+        rhythm = { healthy = "1s", broken = "1s", pause = "1s" }
+        entry = [{ service = "a", operation = "GET /" }]
+        service = [{ name = "a", operation = [{ name = "GET /", steps = [STEP] }] }]
+    "#;
+
+    fn check(step: &str, complaint: &str) {
+        let error = Scenario::parse(&SMALL.replace("STEP", step)).expect_err(step);
+        assert!(format!("{error:#}").contains(complaint), "{step}: {error:#}");
+    }
+
+    #[test]
+    fn the_shop_is_a_scenario_of_at_least_twelve_services() {
+        let shop = Scenario::shop().expect("valid");
+        assert!(shop.services.len() >= 12 && shop.databases.len() >= 2);
+        assert!(!shop.caches.is_empty() && !shop.queues.is_empty() && shop.faults.len() >= 10);
+    }
+
+    #[test]
+    fn a_name_that_does_not_exist_is_an_error_that_tells_it() {
+        Scenario::parse(&SMALL.replace("STEP", "")).expect("valid without steps");
+        check(r#"{ call = "b", operation = "GET /" }"#, "\"b\"");
+        check(r#"{ query = "db", statement = "SELECT" }"#, "\"db\"");
+        check(r#"{ publish = "events" }"#, "\"events\"");
+        check(
+            r#"{ lookup = "redis", behind = "db", statement = "SELECT" }"#,
+            "\"redis\"",
+        );
+    }
+}
