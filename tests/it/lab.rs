@@ -14,9 +14,7 @@ pub(crate) struct Played {
 impl Played {
     /// Plays a scenario of `tests/scenarios` in real time.
     pub(crate) fn start(scenario: &str, server: &Server, folder: &Path) -> Self {
-        let scenario = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/scenarios")
-            .join(scenario);
+        let scenario = crate::server::repository().join("tests/scenarios").join(scenario);
         let log = folder.join("demo.log");
         let said = std::fs::File::create(&log).expect("log file");
         let child = Command::new(EPICENTER)

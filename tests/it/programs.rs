@@ -165,9 +165,7 @@ fn telemetry(command: &mut Command, service: &str, protocol: &str, to: SocketAdd
 }
 
 fn sources(program: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/it/programs")
-        .join(program)
+    crate::server::repository().join("tests/it/programs").join(program)
 }
 
 /// A folder below the target folder, named by what goes into it.

@@ -112,3 +112,8 @@ pub(crate) async fn terminate(child: &mut Child, patience: Duration) -> Option<E
         .ok()
         .map(|status| status.expect("it can be waited for"))
 }
+
+/// The root folder of the repository, asked when the tests run: a target folder may be shared by several clones.
+pub(crate) fn repository() -> std::path::PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it").into()
+}

@@ -20,7 +20,7 @@ async fn the_page_shows_the_culprit() {
     let _demo = Played::start("opening.toml", &server, folder.path());
     let output = Command::new("npm")
         .args(["run", "--silent", "e2e"])
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("ui/web"))
+        .current_dir(crate::server::repository().join("ui/web"))
         .env("EPICENTER_URL", Api::new(&server).url())
         .env("EPICENTER_WAIT_MS", BROKEN_WITHIN.as_millis().to_string())
         .env("EPICENTER_ARTIFACTS", artifacts())

@@ -9,10 +9,9 @@
 mod case;
 mod table;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use case::{Case, Outcome};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -52,7 +51,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         );
         return Ok(());
     }
-    let program = build()?;
+    let program = crate::workspace::release_build(&[])?;
     let mut outcomes = Vec::new();
     for set in &sets {
         eprintln!("score: {} cases of {}", set.cases.len(), set.name);
@@ -72,24 +71,6 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 
 fn print(text: &str) -> Result<()> {
     Ok(std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes())?)
-}
-
-fn build() -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(&cargo)
-        .args(["build", "--release", "--package", "epicenter", "--bin", "epicenter"])
-        .status()
-        .context("could not run cargo")?;
-    ensure!(status.success(), "the release build failed");
-    let output = Command::new(&cargo)
-        .args(["metadata", "--no-deps", "--format-version", "1"])
-        .output()?;
-    let metadata: serde_json::Value =
-        serde_json::from_slice(&output.stdout).context("could not read cargo metadata")?;
-    let target = metadata["target_directory"]
-        .as_str()
-        .context("cargo metadata names no target directory")?;
-    Ok(Path::new(target).join("release/epicenter"))
 }
 
 /// Runs `jobs` analyses side by side; the outcomes come back in the order of the cases.

@@ -7,8 +7,9 @@ use std::process::Command;
 
 /// The root folder of the repository.
 pub(crate) fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here).to_path_buf()
+    // Asked when it runs: a target folder shared by several clones may hold an xtask that was built in another one.
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from("xtask"), PathBuf::from);
+    here.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
 
 /// The cargo that runs this, so that chores use the same toolchain.
