@@ -27,7 +27,7 @@ pub struct DemoArgs {
     /// Another system than the shop, from a file
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
-    /// The same seed gives the same system and the same requests
+    /// Seed of the system's names and of its draws
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub seed: u64,
     /// Requests a second, instead of the scenario's

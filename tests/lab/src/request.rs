@@ -122,7 +122,8 @@ async fn serve(place: &Place, operation: &Operation, caller: Context) -> Result<
     let work = place.world.work_ms(operation.work_ms * slowness);
     wait_ms(work * 0.6).await;
     let mut outcome = Ok(());
-    if place.world.chance(pod.failing.load(Ordering::Relaxed) as f64 / 1000.0) {
+    let own_fault = place.world.chance(pod.failing.load(Ordering::Relaxed) as f64 / 1000.0);
+    if own_fault {
         outcome = Err(Failure::Error);
     } else {
         for step in &operation.steps {
@@ -134,7 +135,6 @@ async fn serve(place: &Place, operation: &Operation, caller: Context) -> Result<
         wait_ms(work * 0.4).await;
     }
     drop(worker);
-    let own_fault = outcome == Err(Failure::Error) && pod.failing.load(Ordering::Relaxed) > 0;
     let server = spans::server(
         &place.running().service,
         &operation.name,

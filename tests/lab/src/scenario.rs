@@ -6,6 +6,8 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
+/// Machines that the copies are spread over: `node-1` and so on.
+pub(crate) const NODES: usize = 4;
 /// The demo's own system.
 const SHOP: &str = include_str!("../../scenarios/shop.toml");
 
@@ -321,6 +323,14 @@ impl Scenario {
         for queue in &scenario.queues {
             known(&queue.consumer, &queue.operation)?;
         }
+        for fault in &scenario.faults {
+            ensure!(
+                scenario.can_break(fault),
+                "a fault {:?} needs another target than {:?}",
+                fault.kind,
+                fault.target
+            );
+        }
         for operation in scenario.services.iter().flat_map(|service| &service.operations) {
             for step in &operation.steps {
                 scenario
@@ -329,6 +339,17 @@ impl Scenario {
             }
         }
         Ok(scenario)
+    }
+
+    fn can_break(&self, fault: &Fault) -> bool {
+        let target = fault.target.as_str();
+        match fault.kind {
+            FaultKind::Surge => target.is_empty(),
+            FaultKind::CacheBreakdown => self.caches.iter().any(|c| c.name == target),
+            FaultKind::SlowDatabase | FaultKind::DeadDatabase => self.databases.iter().any(|d| d.name == target),
+            FaultKind::SlowNode => (1..=NODES).any(|node| target == format!("node-{node}")),
+            _ => self.services.iter().any(|s| s.name == target),
+        }
     }
 
     fn check_step(&self, step: &Step, known: &impl Fn(&str, &str) -> Result<()>) -> Result<()> {
@@ -383,6 +404,20 @@ mod tests {
         let shop = Scenario::shop().expect("valid");
         assert!(shop.services.len() >= 12 && shop.databases.len() >= 2);
         assert!(!shop.caches.is_empty() && !shop.queues.is_empty() && shop.faults.len() >= 10);
+    }
+
+    #[test]
+    fn a_fault_needs_a_target_of_its_kind() {
+        for (kind, target) in [
+            ("crash", "nobody"),
+            ("slow_database", "a"),
+            ("slow_node", "node-9"),
+            ("surge", "a"),
+        ] {
+            let fault = format!("fault = [{{ kind = \"{kind}\", target = \"{target}\" }}]\n");
+            let error = Scenario::parse(&(fault + &SMALL.replace("STEP", ""))).expect_err(kind);
+            assert!(format!("{error:#}").contains(target), "{kind}: {error:#}");
+        }
     }
 
     #[test]

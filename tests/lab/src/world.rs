@@ -1,14 +1,12 @@
 //! The state of the simulated system: copies of services with workers and queues, stores, ways between them, and what is
 //! broken at the moment. Faults change this state and nothing else.
 
-use crate::scenario::{Fault, FaultKind, Scenario, Service};
+use crate::scenario::{Fault, FaultKind, NODES, Scenario, Service};
 use epicenter_proto::otlp::trace::Span;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::{Notify, Semaphore};
 
-/// Machines that the copies are spread over.
-const NODES: usize = 4;
 /// Spans that wait in a copy's exporter before more are dropped, as in an SDK's batch processor.
 const EXPORT_QUEUE_MAX: usize = 8_192;
 
