@@ -33,11 +33,11 @@ pub use service::Service;
 pub use store::Store;
 pub use tail::{Tail, TailItem};
 
-use epicenter_schema::{SpanBatch, Timestamp};
+use epicenter_schema::{FlatBatch, Timestamp};
 use std::sync::Arc;
 
-/// Turns a logged payload into spans again. The same function that made the batch which was appended with it.
-pub type Decoder = Arc<dyn Fn(&[u8]) -> Result<SpanBatch, Box<dyn std::error::Error + Send + Sync>> + Send + Sync>;
+/// Turns a logged payload into spans again. The same function that made what was appended with it.
+pub type Decoder = Arc<dyn Fn(&[u8]) -> Result<FlatBatch, Box<dyn std::error::Error + Send + Sync>> + Send + Sync>;
 
 /// Tells the wall-clock time. Handed in by the composition root.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;

@@ -20,6 +20,7 @@
 //! | `epicenter_storage_commits_total` | manifests committed |
 //! | `epicenter_storage_expired_spans_total` | spans dropped for their age |
 //! | `epicenter_storage_segments`, `.._segment_spans`, `.._segment_bytes` | the table |
+//! | `epicenter_storage_segments_read_total` | segments opened to answer a query |
 //! | `epicenter_storage_tail_lost_records_total` | records that a tail came too late for |
 //! | `epicenter_storage_catalog_overflows_total` | services or operations not listed for want of room |
 
@@ -82,6 +83,7 @@ pub(crate) struct Counters {
     pub(crate) seal_failures: Counter,
     pub(crate) commits: Counter,
     pub(crate) expired_spans: Counter,
+    pub(crate) segments_read: Counter,
     pub(crate) tail_lost: Counter,
 }
 
@@ -197,6 +199,11 @@ impl Metrics {
                 &counters.seal_failures,
             ),
             ("commits_total", "Manifests committed.", &counters.commits),
+            (
+                "segments_read_total",
+                "Segments opened to answer a query.",
+                &counters.segments_read,
+            ),
             (
                 "expired_spans_total",
                 "Spans dropped for their age.",

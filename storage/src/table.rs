@@ -3,16 +3,20 @@
 //! Layout under `table/`: `manifest/<version>.json`, `segments/<version>.parquet`, `catalog/<version>.jsonl`. The byte
 //! formats are in docs/formats/table.md.
 
+mod assemble;
 pub(crate) mod catalog;
 mod filters;
+mod layout;
 mod lookup;
 mod manifest;
 mod objects;
 mod provider;
 mod prune;
 mod reader;
+mod scan;
 mod seal;
 mod segment;
+mod shred;
 mod write;
 
 pub(crate) use filters::Filters;

@@ -5,6 +5,7 @@ use super::objects::Objects;
 use super::reader::SegmentReader;
 use super::segment::Segment;
 use crate::Error;
+use crate::metrics::Counters;
 use epicenter_schema::TraceId;
 use futures::{StreamExt, TryStreamExt};
 use moka::sync::Cache;
@@ -54,12 +55,13 @@ impl TraceFilter {
 #[derive(Debug)]
 pub(crate) struct Filters {
     objects: Objects,
+    counters: Arc<Counters>,
     filters: Cache<String, Arc<TraceFilter>>,
     footers: Cache<String, ArrowReaderMetadata>,
 }
 
 impl Filters {
-    pub(crate) fn new(objects: Objects) -> Self {
+    pub(crate) fn new(objects: Objects, counters: Arc<Counters>) -> Self {
         let filters = Cache::builder()
             .max_capacity(FILTER_BYTES_MAX)
             .weigher(|_, filter: &Arc<TraceFilter>| filter.memory())
@@ -72,6 +74,7 @@ impl Filters {
             .build();
         Self {
             objects,
+            counters,
             filters,
             footers,
         }
@@ -83,6 +86,11 @@ impl Filters {
             store: Arc::clone(self.objects.store()),
             segment: Arc::clone(segment),
         }
+    }
+
+    /// Counts a segment that is opened to answer a query.
+    pub(super) fn count_read(&self) {
+        self.counters.segments_read.add(1);
     }
 
     /// The footer of a segment, with its page index.

@@ -20,6 +20,8 @@ pub(crate) struct SegmentMeta {
     /// Earliest and latest start of a span, nanoseconds since the epoch.
     pub(crate) start_min: i64,
     pub(crate) start_max: i64,
+    /// Longest duration of a span, nanoseconds.
+    pub(crate) duration_max: i64,
     /// When the oldest and the newest record was received, nanoseconds since the epoch.
     pub(crate) received_min: i64,
     pub(crate) received_max: i64,
