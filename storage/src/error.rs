@@ -88,6 +88,12 @@ pub enum Error {
         #[source]
         source: parquet::errors::ParquetError,
     },
+    /// A search that would have to remember too many traces.
+    #[error("more than {limit} traces match: give a shorter time or more conditions")]
+    SearchTooWide {
+        /// Most traces that are remembered.
+        limit: usize,
+    },
     /// A logged request that does not read as it did when it was received, which only a bug or damage brings about.
     #[error("spans of {path} could not be read from their request")]
     Message {

@@ -19,10 +19,12 @@ mod segment;
 mod shred;
 mod write;
 
-pub(crate) use filters::Filters;
+pub(crate) use filters::{Filters, failed};
+pub(crate) use layout::AttributeColumn;
 pub(crate) use lookup::trace;
 pub(crate) use manifest::{Loaded, Manifest};
 pub(crate) use objects::Objects;
 pub(crate) use provider::Spans;
 pub(crate) use seal::Committer;
 pub(crate) use segment::Segment;
+pub(crate) use shred::{Place, Wanted};

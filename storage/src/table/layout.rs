@@ -78,6 +78,21 @@ impl Attribute {
     }
 }
 
+/// What a search has to know of the columns.
+pub(crate) struct AttributeColumn;
+
+impl AttributeColumn {
+    /// The column of attributes without a column of their own: an OTLP KeyValueList message.
+    pub(crate) const REST: &str = REST;
+
+    /// The columns of a key, one a type that it has in the segment.
+    pub(crate) fn of_key(schema: &Schema, key: &str) -> Vec<String> {
+        let columns = attributes_of(schema).into_iter();
+        let of_key = columns.filter(|(_, attribute)| attribute.key == key);
+        of_key.map(|(_, attribute)| attribute.column()).collect()
+    }
+}
+
 fn dictionary() -> DataType {
     DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
 }

@@ -6,6 +6,7 @@ mod lists;
 mod tokens;
 
 pub(super) use tokens::Tokens;
+pub(crate) use tokens::{Place, Wanted};
 
 use super::layout::{ATTRIBUTE_COLUMNS_MAX, Attribute, SHAPE_REST, Type};
 use arrow::array::{ArrayRef, BinaryBuilder, DictionaryArray, Int32Array, StringArray};

@@ -132,7 +132,11 @@ fn build(first: u64, count: u64, with_nested: bool) -> SpanBatch {
             instance: Some(b"pod-7"),
             node: odd.then_some(b"node-1"),
             zone: None,
-            json: format!("{{\"resource\":{{\"n\":{}}}}}", number % 3).as_bytes(),
+            json: format!(
+                r#"{{"resource":{{"attributes":[{{"key":"shard","value":{{"intValue":"{}"}}}}]}}}}"#,
+                number % 3
+            )
+            .as_bytes(),
         });
         builder.set_scope(b"{\"scope\":{\"name\":\"lib\"}}");
         if with_nested {

@@ -1,7 +1,8 @@
 //! Which attribute values a segment holds, as a bloom filter: a search opens only segments that may hold what it asks for.
 //!
-//! A token is an attribute's key and value, wherever on the span it stands: on the span itself, its resource, its scope, an
-//! event or a link. Whole doubles have the token of the integer, truth values and bytes that of their text; doubles with a
+//! A token is an attribute's key and value, and for attributes without a column of their own also the key and where it is,
+//! so that what is costly to read is only read where it can help. A value has the same token wherever it stands: on the
+//! span, its resource, its scope, an event or a link. Whole doubles have the token of the integer, truth values and bytes that of their text; doubles with a
 //! fraction and lists have none.
 //! The filter is the split block filter of Parquet. Source: the Parquet format, "Bloom Filter"; F. Putze, P. Sanders, J.
 //! Singler, "Cache-, Hash- and Space-Efficient Bloom Filters", 2007.
@@ -15,12 +16,26 @@ use parquet::bloom_filter::Sbbf;
 use parquet::errors::ParquetError;
 use twox_hash::XxHash64;
 
-/// Bits of the filter for each token: of absent values, three in a hundred are not recognised.
-const BITS_A_TOKEN: usize = 8;
+/// Bits of the filter for each token: of absent values, about one in a hundred is not recognised.
+const BITS_A_TOKEN: usize = 10;
 /// Bytes of a block of the filter.
 const BLOCK_BYTES: usize = 32;
 /// Most tokens of one segment: the filter is then 4 MiB. A segment with more has no filter.
 const TOKENS_MAX: usize = 4 << 20;
+
+/// Kinds of tokens.
+const KEY: u8 = b'k';
+const TEXT: u8 = b's';
+const INT: u8 = b'i';
+
+/// Where an attribute stands that has no column of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// On the resource or the scope.
+    Described,
+    /// On an event, a link, or on the span without a column of its own.
+    Nested,
+}
 
 /// The tokens of one segment, with repetitions.
 #[derive(Default)]
@@ -41,12 +56,17 @@ impl Tokens {
         }
     }
 
+    /// Adds a key.
+    pub(super) fn key(&mut self, place: Place, key: &[u8]) {
+        self.push(token(KEY, key, &[place as u8]));
+    }
+
     pub(super) fn text(&mut self, key: &[u8], text: &[u8]) {
-        self.push(token(key, b's', text));
+        self.push(token(TEXT, key, text));
     }
 
     pub(super) fn int(&mut self, key: &[u8], number: i64) {
-        self.push(token(key, b'i', &number.to_le_bytes()));
+        self.push(token(INT, key, &number.to_le_bytes()));
     }
 
     pub(super) fn double(&mut self, key: &[u8], number: f64) {
@@ -62,6 +82,7 @@ impl Tokens {
     /// Adds an attribute that is a KeyValue message.
     pub(super) fn attribute(&mut self, message: &[u8]) -> Result<(), WireError> {
         let (key, value) = key_value(message)?;
+        self.key(Place::Nested, key);
         match value {
             Some(Value::String(text)) => self.text(key, text),
             Some(Value::Int(number)) => self.int(key, number),
@@ -92,6 +113,7 @@ impl Tokens {
         for attribute in described[what]["attributes"].as_array().into_iter().flatten() {
             let key = attribute["key"].as_str().unwrap_or_default().as_bytes();
             let value = &attribute["value"];
+            self.key(Place::Described, key);
             if let Some(text) = value["stringValue"].as_str() {
                 self.text(key, text.as_bytes());
             } else if let Some(number) = value["intValue"].as_str().and_then(|text| text.parse().ok()) {
@@ -124,30 +146,53 @@ impl Tokens {
     }
 }
 
-/// A value that is asked for, as the tokens that it may have.
+/// An attribute that is asked for, as the tokens that it may have.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
-    tokens: Vec<u64>,
+    key: Vec<u8>,
+    /// Kinds and values, of which one is there; none when the value may be one without a token.
+    values: Option<Vec<(u8, Vec<u8>)>>,
 }
 
 impl Wanted {
-    /// An attribute whose value reads like this text. None when it may be a value that has no token.
-    pub(crate) fn new(key: &str, text: &str) -> Option<Self> {
-        let key = key.as_bytes();
-        let mut tokens = vec![token(key, b's', text.as_bytes())];
-        if let Ok(number) = text.parse::<i64>() {
-            tokens.push(token(key, b'i', &number.to_le_bytes()));
+    /// An attribute of that key, and with a value that reads like `text` when one is given.
+    pub(crate) fn new(key: &str, text: Option<&str>) -> Self {
+        Self {
+            key: key.as_bytes().to_vec(),
+            values: text.and_then(values),
         }
-        if let Ok(number) = text.parse::<f64>() {
-            tokens.push(token(key, b'i', &whole(number)?.to_le_bytes()));
-        }
-        Some(Self { tokens })
     }
 
-    /// False when no attribute of the filter's segment reads like that.
+    /// False when no span of the filter's segment has it anywhere.
     pub(crate) fn may_be_in(&self, filter: &Sbbf) -> bool {
-        self.tokens.iter().any(|token| filter.check(&token.to_le_bytes()[..]))
+        let mut values = self.values.iter().flatten().peekable();
+        values.peek().is_none() || values.any(|(kind, value)| has(filter, token(*kind, &self.key, value)))
     }
+
+    /// False when no span of the filter's segment has the key there. What has a column has no token: the schema tells.
+    pub(crate) fn may_be_at(&self, place: Place, filter: &Sbbf) -> bool {
+        has(filter, token(KEY, &self.key, &[place as u8]))
+    }
+}
+
+fn has(filter: &Sbbf, token: u64) -> bool {
+    filter.check(&token.to_le_bytes()[..])
+}
+
+/// The tokens of a value that reads like this. None when it may be a double with a fraction.
+fn values(text: &str) -> Option<Vec<(u8, Vec<u8>)>> {
+    let mut values = vec![(TEXT, text.as_bytes().to_vec())];
+    let number = match text.parse::<i64>() {
+        Ok(number) => Some(number),
+        // A double with a fraction has no token.
+        Err(_) => text
+            .parse()
+            .ok()
+            .map(whole)
+            .map_or(Some(None), |whole| whole.map(Some))?,
+    };
+    values.extend(number.map(|number| (INT, number.to_le_bytes().to_vec())));
+    Some(values)
 }
 
 /// The integer that a double is, if it is one.
@@ -156,6 +201,6 @@ fn whole(number: f64) -> Option<i64> {
     is_whole.then_some(number as i64)
 }
 
-fn token(key: &[u8], kind: u8, value: &[u8]) -> u64 {
+fn token(kind: u8, key: &[u8], value: &[u8]) -> u64 {
     XxHash64::oneshot(XxHash64::oneshot(u64::from(kind), key), value)
 }
