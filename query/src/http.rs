@@ -23,7 +23,7 @@ use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
-use epicenter_storage::Store;
+use epicenter_storage::{Clock, Store};
 use params::Problem;
 use serde::Serialize;
 use std::sync::Arc;
@@ -48,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) extra: Arc<[MetricsWriter]>,
+    pub(crate) clock: Clock,
 }
 
 #[derive(Clone)]
@@ -74,6 +75,7 @@ pub(crate) fn router(shared: Shared, page: Router, timeout: Duration, shutdown: 
         .route("/api/v1/services", get(services::list))
         .route("/api/v1/services/{service}/operations", get(services::operations))
         .route("/api/v1/sql", post(sql::query))
+        .merge(crate::jaeger::routes())
         .route("/api", any(no_such_path))
         .route("/api/", any(no_such_path))
         .route("/api/{*path}", any(no_such_path))

@@ -7,6 +7,7 @@ pub mod alert;
 mod config;
 mod error;
 pub mod http;
+mod jaeger;
 mod live;
 mod metrics;
 mod search;

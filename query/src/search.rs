@@ -9,7 +9,7 @@ mod cursor;
 mod query;
 mod summary;
 
-pub(crate) use query::{Query, parse};
+pub(crate) use query::{Query, equals, parse};
 pub(crate) use summary::TraceSummary;
 
 use crate::sql::{Failure, Sql, judge};
@@ -29,6 +29,16 @@ pub(crate) struct Page {
 /// Runs a search.
 pub(crate) async fn search(sql: &Arc<Sql>, query: Query) -> Result<Page, Failure> {
     sql.run(|sql| async move { page(&sql, &query).await }).await
+}
+
+/// Runs a search for the traces alone: their ids, at most `query.limit`.
+pub(crate) async fn find(sql: &Arc<Sql>, query: Query) -> Result<Vec<TraceId>, Failure> {
+    sql.run(|sql| async move {
+        let mut hits = sql.store().search(&to_search(&query)).await.map_err(Failure::from)?;
+        hits.truncate(query.limit);
+        Ok(hits.into_iter().map(|hit| hit.trace).collect())
+    })
+    .await
 }
 
 async fn page(sql: &Sql, query: &Query) -> Result<Page, Failure> {
@@ -56,6 +66,7 @@ fn to_search(query: &Query) -> Search {
     conditions.extend(query.operation.clone().map(Condition::Operation));
     conditions.extend(query.kind.map(Condition::Kind));
     conditions.extend(query.error.map(Condition::Error));
+    conditions.extend(query.status.map(Condition::Status));
     conditions.extend(query.min_duration_ns.map(Condition::DurationMin));
     conditions.extend(query.max_duration_ns.map(Condition::DurationMax));
     conditions.extend(query.attributes.iter().cloned().map(Condition::Attribute));

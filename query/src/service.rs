@@ -46,7 +46,7 @@ impl Config {
             live: Arc::clone(&live),
             outbox: Arc::clone(&outbox),
             metrics: Arc::clone(&own),
-            clock,
+            clock: Arc::clone(&clock),
             lateness: self.lateness,
             adopted: None,
         };
@@ -58,6 +58,7 @@ impl Config {
             outbox,
             metrics: own,
             extra: metrics.into(),
+            clock,
         };
         Ok(Service {
             address: self.http,

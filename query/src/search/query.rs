@@ -5,7 +5,7 @@ use super::cursor::Position;
 use crate::http::params::{Params, Problem};
 use epicenter_schema::Timestamp;
 pub(crate) use epicenter_storage::Order;
-use epicenter_storage::{Attribute, Scope};
+use epicenter_storage::{Attribute, Operator, Scope, Test};
 
 /// Traces on a page: by default and at most.
 const LIMIT_DEFAULT: usize = 20;
@@ -21,6 +21,8 @@ pub(crate) struct Query {
     /// OTLP number of the span kind.
     pub(crate) kind: Option<i32>,
     pub(crate) error: Option<bool>,
+    /// OTLP number of the status code.
+    pub(crate) status: Option<i32>,
     pub(crate) min_duration_ns: Option<i64>,
     pub(crate) max_duration_ns: Option<i64>,
     pub(crate) start: Option<Timestamp>,
@@ -40,6 +42,9 @@ const ATTRIBUTES: [(&str, Scope); 6] = [
     ("event_attribute", Scope::Event),
     ("link_attribute", Scope::Link),
 ];
+
+/// OTLP number of the status of a failed span.
+const STATUS_ERROR: i32 = 2;
 
 /// Span kinds by name, in the order of their OTLP numbers.
 const KINDS: [&str; 6] = ["unspecified", "internal", "server", "client", "producer", "consumer"];
@@ -104,6 +109,7 @@ pub(crate) fn parse(query: Option<&str>) -> Result<Query, Problem> {
             Some("ok") => Some(false),
             Some(other) => return Err(Problem::parameter("status", other, "error or ok")),
         },
+        status: None,
         min_duration_ns: params.duration("min_duration")?,
         max_duration_ns: params.duration("max_duration")?,
         start: params.time("start")?,
@@ -123,6 +129,38 @@ pub(crate) fn parse(query: Option<&str>) -> Result<Query, Problem> {
             ),
         },
     })
+}
+
+/// Adds the condition that a span has an attribute of that key which reads like `value`, anywhere, or one of the tags that
+/// other systems make of what is no attribute here.
+pub(crate) fn equals(query: &mut Query, key: &str, value: &str) -> Result<(), Problem> {
+    let wrong = |expected: &str| Problem::parameter(key, value, expected);
+    match (key, value.to_ascii_lowercase().as_str()) {
+        ("error", "true") => query.status = Some(STATUS_ERROR),
+        ("error", "false") => query.error = Some(false),
+        ("otel.status_code" | "status.code", code) => match code {
+            "unset" => query.status = Some(0),
+            "ok" => query.status = Some(1),
+            "error" => query.status = Some(STATUS_ERROR),
+            _ => return Err(wrong("unset, ok or error")),
+        },
+        ("span.kind", word) => {
+            let kind = KINDS.iter().position(|kind| *kind == word);
+            query.kind = Some(kind.ok_or_else(|| wrong(&format!("one of {}", KINDS.join(", "))))? as i32);
+        }
+        _ => {
+            if query.attributes.len() >= ATTRIBUTES_MAX {
+                return Err(wrong(&format!("at most {ATTRIBUTES_MAX} attributes")));
+            }
+            let test = Test::new(Operator::Equals, value).map_err(|error| wrong(&error.to_string()))?;
+            query.attributes.push(Attribute {
+                scope: Scope::Any,
+                key: key.to_owned(),
+                test,
+            });
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ pub enum Condition {
     Operation(String),
     /// It failed, or did not, see [`epicenter_schema::name::ERROR`].
     Error(bool),
+    /// Its status code has this OTLP number.
+    Status(i32),
     /// It took at least so many nanoseconds.
     DurationMin(i64),
     /// It took at most so many nanoseconds.

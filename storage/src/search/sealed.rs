@@ -136,6 +136,7 @@ fn flat(condition: &Condition) -> (Vec<String>, Judge) {
         Condition::Operation(_) => name::NAME,
         Condition::Error(_) => name::ERROR,
         Condition::Kind(_) => name::KIND,
+        Condition::Status(_) => name::STATUS_CODE,
         _ => name::DURATION_NS,
     };
     let judge: Judge = Arc::new(move |batch| {
@@ -152,7 +153,7 @@ fn flat(condition: &Condition) -> (Vec<String>, Judge) {
                 .iter()
                 .map(|error| error == *wanted)
                 .collect(),
-            Condition::Kind(wanted) => {
+            Condition::Kind(wanted) | Condition::Status(wanted) => {
                 let kinds = column.as_primitive::<Int32Type>();
                 kinds.values().iter().map(|kind| kind == wanted).collect()
             }

@@ -49,6 +49,7 @@ fn is_met<'a>(
         Condition::Error(error) => span.is_error() == *error,
         Condition::DurationMin(least) => span.duration().0 >= *least,
         Condition::DurationMax(most) => span.duration().0 <= *most,
+        Condition::Status(code) => span.status_code_number() == *code,
         Condition::Kind(kind) => span.kind_number() == *kind,
         Condition::Attribute(wanted) => {
             let nested = in_span(wanted, message).map_err(|source| Error::Message {

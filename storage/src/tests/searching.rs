@@ -28,6 +28,7 @@ fn cases() -> Vec<(Vec<Condition>, Box<dyn Fn(u64) -> bool>)> {
             vec![Condition::Operation("SELECT".into()), Condition::Error(false)],
             Box::new(|n| n % 2 == 0),
         ),
+        (vec![Condition::Status(2)], Box::new(|n| n % 3 == 2)),
         (vec![Condition::Kind(4)], Box::new(|n| n % 6 == 4)),
         (
             vec![Condition::DurationMin(20_000), Condition::DurationMax(50_000)],

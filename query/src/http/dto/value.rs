@@ -25,7 +25,7 @@ impl Serialize for AttributesDto<'_> {
 }
 
 /// The OTLP/JSON form of a value: 64-bit integers are strings, bytes are base64, numbers beyond JSON are words.
-fn any_value(value: AttributeValue<'_>) -> Value {
+pub(crate) fn any_value(value: AttributeValue<'_>) -> Value {
     match value {
         AttributeValue::String(text) => json!({ "stringValue": text }),
         AttributeValue::Int(number) => json!({ "intValue": number.to_string() }),
