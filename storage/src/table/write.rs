@@ -16,7 +16,7 @@ use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::{KeyValue, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 use parquet::schema::types::ColumnPath;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// Most spans of a row group: statistics and bloom filters are kept for each.
@@ -174,8 +174,13 @@ fn each_distinct(batch: &RecordBatch, column: &str, mut of: impl FnMut(&str)) {
         used[key as usize] = true;
     }
     let values = dictionary.values().as_string::<i32>();
+    // Dictionaries that were joined may hold a text more than once.
+    let mut seen = HashSet::new();
     for (value, _) in values.iter().zip(used).filter(|(_, used)| *used) {
-        of(value.unwrap_or_default());
+        let value = value.unwrap_or_default();
+        if seen.insert(value) {
+            of(value);
+        }
     }
 }
 

@@ -120,6 +120,48 @@ impl<'a> Value<'a> {
 /// Bytes that are no KeyValue.
 #[inline]
 pub fn key_value(message: &[u8]) -> Result<(&[u8], Option<Value<'_>>), WireError> {
+    match usual(message) {
+        Some((key, value)) => Ok((key, Some(value))),
+        None => read_key_value(message),
+    }
+}
+
+/// Key and value as nearly every sender writes them: the key, then a scalar, each once, with lengths of one byte. None for
+/// anything else, which is then read field by field; both give the same.
+#[inline]
+fn usual(message: &[u8]) -> Option<(&[u8], Value<'_>)> {
+    let (key, rest) = short(message, 0x0a)?;
+    let (value, rest) = short(rest, 0x12)?;
+    if !rest.is_empty() {
+        return None;
+    }
+    let value = match value {
+        [0x0a, ..] => {
+            let (text, rest) = short(value, 0x0a)?;
+            if !rest.is_empty() {
+                return None;
+            }
+            Value::String(text)
+        }
+        [0x10, truth @ (0 | 1)] => Value::Bool(*truth == 1),
+        [0x18, number] if *number < 0x80 => Value::Int(i64::from(*number)),
+        [0x18, low, high] if *low >= 0x80 && *high < 0x80 => Value::Int(i64::from(low & 0x7f) | i64::from(*high) << 7),
+        [0x21, bits @ ..] => Value::Double(f64::from_le_bytes(bits.try_into().ok()?)),
+        _ => return None,
+    };
+    Some((key, value))
+}
+
+/// A field with this tag and a length of one byte, and what follows it.
+#[inline]
+fn short(message: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+    match message {
+        [found, length, rest @ ..] if *found == tag && *length < 0x80 => rest.split_at_checked(usize::from(*length)),
+        _ => None,
+    }
+}
+
+fn read_key_value(message: &[u8]) -> Result<(&[u8], Option<Value<'_>>), WireError> {
     let mut key: &[u8] = b"";
     let mut value: Option<Value<'_>> = None;
     let mut fields = Reader::new(message, "KeyValue");
