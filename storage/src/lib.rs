@@ -26,7 +26,7 @@ mod table;
 mod tests;
 
 pub use catalog::{Operation, ServiceOperations};
-pub use config::{Config, Invalid};
+pub use config::{Config, Invalid, S3};
 pub use error::{AppendError, Error};
 pub use metrics::Metrics;
 pub use service::Service;

@@ -1,10 +1,12 @@
 //! The table: immutable Parquet segments on an object store, listed by a manifest that is replaced in one step.
 //!
-//! Layout under `table/`: `manifest/<version>.json`, `segments/<version>.parquet`, `catalog/<version>.jsonl`. The byte
-//! formats are in docs/formats/table.md.
+//! Layout: `manifest/<version>.json`, `base/<version>-<writer>-<session>.json`, `segments/<version>-<writer>.parquet`,
+//! `catalog/<version>-<writer>.jsonl`. The byte formats are in docs/formats/table.md.
 
 pub(crate) mod catalog;
+mod commit;
 mod filters;
+mod history;
 mod lookup;
 mod manifest;
 mod objects;
@@ -13,12 +15,15 @@ mod prune;
 mod reader;
 mod seal;
 mod segment;
+mod version;
 mod write;
+mod writer;
 
+pub(crate) use commit::Commits;
 pub(crate) use filters::Filters;
 pub(crate) use lookup::trace;
-pub(crate) use manifest::{Loaded, Manifest};
 pub(crate) use objects::Objects;
 pub(crate) use provider::Spans;
 pub(crate) use seal::Committer;
 pub(crate) use segment::Segment;
+pub(crate) use writer::writer_of;

@@ -5,4 +5,5 @@ mod faults;
 mod fixture;
 mod reading;
 mod sealing;
+mod sharing;
 mod tailing;

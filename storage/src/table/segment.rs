@@ -13,7 +13,7 @@ pub(crate) const SERVICES_LISTED_MAX: usize = 256;
 /// What the manifest says of a segment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SegmentMeta {
-    /// Object path. The number in it is that of the manifest that added the segment.
+    /// Object path. The number in it is that of the manifest that was to add the segment.
     pub(crate) path: String,
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
@@ -59,7 +59,8 @@ impl Segment {
     }
 }
 
-/// Path of the segment that the manifest of this version adds.
-pub(crate) fn path_of(version: u64) -> String {
-    format!("{PREFIX}/{version:020}.parquet")
+/// Path of the segment that this writer made to be added by the manifest of this version, or a later one when others
+/// come in between.
+pub(crate) fn path_of(version: u64, writer: &str) -> String {
+    format!("{PREFIX}/{version:020}-{writer}.parquet")
 }
