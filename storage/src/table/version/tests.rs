@@ -1,3 +1,5 @@
+//! What a commit writes, what is read back of it, and which changes are refused.
+
 use super::*;
 use crate::table::manifest;
 
