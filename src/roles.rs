@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 pub(crate) async fn run(config: Config, shutdown: CancellationToken) -> anyhow::Result<()> {
     let clock: epicenter_storage::Clock = Arc::new(clock::now);
     let decoder: epicenter_storage::Decoder = Arc::new(|payload| {
-        let decoded = epicenter_collector::otlp::decode::protobuf(payload)?;
-        Ok(decoded.batch)
+        let decoded = epicenter_collector::otlp::decode::flat(payload)?;
+        Ok(decoded.spans)
     });
     let (store, storage) = config
         .storage

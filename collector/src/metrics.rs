@@ -13,7 +13,7 @@
 //! | `epicenter_collector_decode_duration_seconds` | inflating and decoding, a request |
 
 use crate::admit::Gate;
-use crate::otlp::decode::{Decoded, Reason};
+use crate::otlp::decode::{Flat, Reason};
 use crate::receive::Format;
 use crate::refusal::{BadInput, Refusal};
 use std::fmt::Write;
@@ -189,8 +189,8 @@ pub(crate) struct Summary {
     pub(crate) end_before_start: u64,
 }
 
-impl From<&Decoded> for Summary {
-    fn from(decoded: &Decoded) -> Self {
+impl From<&Flat> for Summary {
+    fn from(decoded: &Flat) -> Self {
         Self {
             rejected: decoded.rejected,
             end_before_start: decoded.end_before_start,

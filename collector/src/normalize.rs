@@ -43,6 +43,8 @@ const GRPC_NAMES: [&[u8]; 17] = [
     b"DATA_LOSS",
     b"UNAUTHENTICATED",
 ];
+/// Severities of log lines, kept as events, that tell of an error.
+const ERROR_SEVERITIES: [&[u8]; 6] = [b"ERROR", b"error", b"Error", b"FATAL", b"fatal", b"CRITICAL"];
 /// Databases that are caches by trade.
 const CACHES: [&[u8]; 9] = [
     b"redis",
@@ -63,6 +65,7 @@ pub(crate) struct SpanFacts<'a> {
     numbers: [Option<i64>; NUMBERS],
     is_database: bool,
     exception_type: &'a [u8],
+    error_logged: bool,
 }
 
 impl Default for SpanFacts<'_> {
@@ -72,6 +75,7 @@ impl Default for SpanFacts<'_> {
             numbers: [None; NUMBERS],
             is_database: false,
             exception_type: b"",
+            error_logged: false,
         }
     }
 }
@@ -135,12 +139,20 @@ impl<'a> SpanFacts<'a> {
     /// Takes note of an attribute of an event.
     #[inline]
     pub(crate) fn observe_event(&mut self, key: &'a [u8], value: RawValue<'a>) {
-        if let RawValue::String(text) = value
-            && key == b"exception.type"
-            && self.exception_type.is_empty()
-        {
-            self.exception_type = text;
+        let RawValue::String(text) = value else { return };
+        match key {
+            b"exception.type" if self.exception_type.is_empty() => self.exception_type = text,
+            b"log.severity" | b"severity" | b"severity_text" | b"level" | b"log.level" => {
+                self.error_logged |= ERROR_SEVERITIES.contains(&text);
+            }
+            _ => {}
         }
+    }
+
+    /// Takes note of the name of an event.
+    #[inline]
+    pub(crate) fn observe_event_name(&mut self, name: &[u8]) {
+        self.error_logged |= name == b"exception";
     }
 
     /// Fills the promoted columns of a span whose kind and status are already in the row.
@@ -164,6 +176,7 @@ impl<'a> SpanFacts<'a> {
                     || grpc_status.is_some_and(|code| GRPC_FAILURES.contains(&code))
             }
         };
+        row.error_logged = self.error_logged;
         self.normalize_peer(protocol, row);
     }
 

@@ -3,7 +3,7 @@
 use crate::admit::{Gate, Lease};
 use crate::inflate::Compression;
 use crate::metrics::{Metrics, Summary};
-use crate::otlp::decode::{self, Decoded};
+use crate::otlp::decode::{self, Flat};
 use crate::refusal::{BadInput, RETRY_AFTER, Refusal};
 use crate::sink::{Refused, Sink};
 use axum::body::Body;
@@ -129,10 +129,10 @@ impl Receiver {
             outcome?
         };
         let summary = Summary::from(&decoded);
-        let spans = decoded.batch.len() as u64;
+        let spans = decoded.spans.len() as u64;
         if spans > 0 {
             self.sink
-                .append(payload, decoded.batch)
+                .append(payload, decoded.spans)
                 .await
                 .map_err(|refused| match refused {
                     Refused::Retry { retry_after, message } => Refusal::Unavailable { retry_after, message },
@@ -150,7 +150,7 @@ impl Receiver {
         compression: Compression,
         format: Format,
         lease: &mut Lease,
-    ) -> Result<(Bytes, Decoded), Refusal> {
+    ) -> Result<(Bytes, Flat), Refusal> {
         decode(body, compression, format, self.limit_bytes, lease, &self.metrics)
     }
 }
@@ -163,7 +163,7 @@ fn decode(
     limit_bytes: usize,
     lease: &mut Lease,
     metrics: &Metrics,
-) -> Result<(Bytes, Decoded), Refusal> {
+) -> Result<(Bytes, Flat), Refusal> {
     let begun = Instant::now();
     let received = body.len();
     let body = compression.inflate(body, limit_bytes, lease)?;
@@ -176,7 +176,7 @@ fn decode(
             Bytes::from(protobuf.map_err(|error| Refusal::bad(BadInput::Json, error.to_string()))?)
         }
     };
-    let decoded = decode::protobuf(&payload).map_err(|error| Refusal::bad(BadInput::Protobuf, error.to_string()))?;
+    let decoded = decode::flat(&payload).map_err(|error| Refusal::bad(BadInput::Protobuf, error.to_string()))?;
     metrics.decoded(received, inflated, begun.elapsed());
     Ok((payload, decoded))
 }

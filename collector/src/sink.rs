@@ -1,7 +1,7 @@
 //! Where decoded spans go: the log, behind one method, so that the receivers can be tested against a log that fails.
 
 use bytes::Bytes;
-use epicenter_schema::SpanBatch;
+use epicenter_schema::FlatBatch;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -12,7 +12,7 @@ pub type Appended<'a> = Pin<Box<dyn Future<Output = Result<(), Refused>> + Send 
 /// Keeps spans.
 pub trait Sink: Send + Sync + 'static {
     /// Resolves when the request is safe, or when it is certain that it was not taken.
-    fn append(&self, payload: Bytes, batch: SpanBatch) -> Appended<'_>;
+    fn append(&self, payload: Bytes, spans: FlatBatch) -> Appended<'_>;
 }
 
 /// Why spans were not kept.
@@ -32,11 +32,11 @@ pub enum Refused {
 }
 
 impl Sink for epicenter_storage::Store {
-    fn append(&self, payload: Bytes, batch: SpanBatch) -> Appended<'_> {
+    fn append(&self, payload: Bytes, spans: FlatBatch) -> Appended<'_> {
         use epicenter_storage::AppendError;
         Box::pin(async move {
             // Inherent methods win over the trait's, so this is the store's own append.
-            epicenter_storage::Store::append(self, payload, batch)
+            epicenter_storage::Store::append(self, payload, spans)
                 .await
                 .map_err(|error| match error {
                     AppendError::TooLarge { .. } => Refused::TooLarge,

@@ -48,6 +48,9 @@ pub(crate) enum Failure {
     /// It needs more than it may have.
     #[error("the query needs more memory than all queries together may have: {0}")]
     Memory(String),
+    /// It asks for more than can be kept in mind.
+    #[error("{0}")]
+    TooWide(String),
     /// It took too long.
     #[error("the query took longer than {0:?}")]
     Timeout(Duration),
@@ -106,6 +109,11 @@ impl Sql {
             Ok(Err(error)) => Err(Failure::Internal(format!("its task ended early: {error}"))),
             Ok(Ok(result)) => result,
         }
+    }
+
+    /// Where the spans are.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
     }
 
     /// A session that sees the spans as they are now.
@@ -185,6 +193,18 @@ fn size(batch: &RecordBatch) -> usize {
         .iter()
         .map(|column| column.to_data().get_slice_memory_size().unwrap_or(0))
         .sum()
+}
+
+impl From<epicenter_storage::Error> for Failure {
+    fn from(error: epicenter_storage::Error) -> Self {
+        match error {
+            epicenter_storage::Error::SearchTooWide { .. } => Self::TooWide(error.to_string()),
+            other => {
+                tracing::error!(error = &other as &dyn std::error::Error, "storage could not answer");
+                Self::Internal(other.to_string())
+            }
+        }
+    }
 }
 
 /// Sorts an error of the engine by whose fault it is.

@@ -112,6 +112,21 @@ pub enum Error {
         #[source]
         source: parquet::errors::ParquetError,
     },
+    /// A search that would have to remember too many traces.
+    #[error("more than {limit} traces match: give a shorter time or more conditions")]
+    SearchTooWide {
+        /// Most traces that are remembered.
+        limit: usize,
+    },
+    /// A logged request that does not read as it did when it was received, which only a bug or damage brings about.
+    #[error("spans of {path} could not be read from their request")]
+    Message {
+        /// The segment that was to be written.
+        path: String,
+        /// Why.
+        #[source]
+        source: epicenter_schema::otlp::WireError,
+    },
     /// Columns that do not fit together, which only a bug or damage brings about.
     #[error("spans of {path} could not be put together")]
     Columns {

@@ -15,6 +15,7 @@ mod store;
 mod catalog;
 mod lock;
 mod open;
+mod search;
 mod service;
 mod tail;
 mod view;
@@ -29,15 +30,16 @@ pub use catalog::{Operation, ServiceOperations};
 pub use config::{Config, Invalid, S3};
 pub use error::{AppendError, Error};
 pub use metrics::Metrics;
+pub use search::{Attribute, Condition, Hit, Operator, Order, Scope, Search, Test, WrongTest};
 pub use service::Service;
 pub use store::Store;
 pub use tail::{Tail, TailItem};
 
-use epicenter_schema::{SpanBatch, Timestamp};
+use epicenter_schema::{FlatBatch, Timestamp};
 use std::sync::Arc;
 
-/// Turns a logged payload into spans again. The same function that made the batch which was appended with it.
-pub type Decoder = Arc<dyn Fn(&[u8]) -> Result<SpanBatch, Box<dyn std::error::Error + Send + Sync>> + Send + Sync>;
+/// Turns a logged payload into spans again. The same function that made what was appended with it.
+pub type Decoder = Arc<dyn Fn(&[u8]) -> Result<FlatBatch, Box<dyn std::error::Error + Send + Sync>> + Send + Sync>;
 
 /// Tells the wall-clock time. Handed in by the composition root.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;

@@ -21,6 +21,7 @@
 //! | `epicenter_storage_commit_rebases_total` | commits made again because another writer of the table came in between |
 //! | `epicenter_storage_expired_spans_total` | spans dropped for their age |
 //! | `epicenter_storage_segments`, `.._segment_spans`, `.._segment_bytes` | the table |
+//! | `epicenter_storage_segments_read_total` | segments opened to answer a query |
 //! | `epicenter_storage_tail_lost_records_total` | records that a tail came too late for |
 //! | `epicenter_storage_catalog_overflows_total` | services or operations not listed for want of room |
 
@@ -84,6 +85,7 @@ pub(crate) struct Counters {
     pub(crate) commits: Counter,
     pub(crate) rebases: Counter,
     pub(crate) expired_spans: Counter,
+    pub(crate) segments_read: Counter,
     pub(crate) tail_lost: Counter,
 }
 
@@ -203,6 +205,11 @@ impl Metrics {
                 "commit_rebases_total",
                 "Commits made again because another writer came in between.",
                 &counters.rebases,
+            ),
+            (
+                "segments_read_total",
+                "Segments opened to answer a query.",
+                &counters.segments_read,
             ),
             (
                 "expired_spans_total",

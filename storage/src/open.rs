@@ -10,7 +10,7 @@ use crate::tail::Tails;
 use crate::view::{Unsealed, View};
 use crate::{Clock, Config, Decoder, Error, Service};
 use bytes::Bytes;
-use epicenter_schema::SpanBatch;
+use epicenter_schema::{FlatBatch, SpanBatch};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -82,7 +82,7 @@ impl Config {
         let store = Store {
             inner: Arc::new(Inner {
                 config: self,
-                spans: Arc::new(table::Spans::new(Arc::clone(&view), objects, Arc::clone(&filters))),
+                spans: Arc::new(table::Spans::new(Arc::clone(&view), Arc::clone(&filters))),
                 view,
                 catalog,
                 counters,
@@ -122,7 +122,7 @@ async fn restore(config: &Config, log_dir: &Path, objects: &Objects, decoder: &D
     }
     let counters = Arc::new(Counters::default());
     let catalog = Arc::new(Catalog::restore(entries));
-    let filters = Arc::new(Filters::new(objects.clone()));
+    let filters = Arc::new(Filters::new(objects.clone(), Arc::clone(&counters)));
     let view = Arc::new(View::new(version.segments.to_vec(), config));
     let committer = Committer::new(
         objects.clone(),
@@ -180,13 +180,13 @@ impl Replay {
             self.sealed_through,
             &self.counters,
             |record, payload: Bytes| {
-                let batch = decode(&self.decoder, &self.counters, record.sequence, &payload);
+                let spans = decode(&self.decoder, &self.counters, record.sequence, &payload);
                 self.counters.replayed_records.add(1);
-                self.counters.replayed_spans.add(batch.len() as u64);
-                if !batch.is_empty() {
-                    self.catalog.learn(&batch, record.received);
-                    let memory = batch.memory_size();
-                    records.push(Arc::new(Unsealed::new(record.sequence, record.received, batch, memory)));
+                self.counters.replayed_spans.add(spans.len() as u64);
+                if !spans.is_empty() {
+                    self.catalog.learn(spans.batch(), record.received);
+                    let entry = Unsealed::new(record.sequence, record.received, payload, spans);
+                    records.push(Arc::new(entry));
                 }
             },
         )?;
@@ -203,12 +203,12 @@ impl Replay {
 
 impl Inner {
     /// The spans of a record; none when the decoder does not understand it, which is reported.
-    pub(crate) fn decode(&self, sequence: u64, payload: &[u8]) -> SpanBatch {
+    pub(crate) fn decode(&self, sequence: u64, payload: &[u8]) -> FlatBatch {
         decode(&self.decoder, &self.counters, sequence, payload)
     }
 }
 
-fn decode(decoder: &Decoder, counters: &Counters, sequence: u64, payload: &[u8]) -> SpanBatch {
+fn decode(decoder: &Decoder, counters: &Counters, sequence: u64, payload: &[u8]) -> FlatBatch {
     decoder(payload).unwrap_or_else(|error| {
         counters.log_undecodable.add(1);
         tracing::error!(
@@ -216,6 +216,6 @@ fn decode(decoder: &Decoder, counters: &Counters, sequence: u64, payload: &[u8])
             error,
             "a record of the log could not be decoded, it is passed over"
         );
-        SpanBatch::empty()
+        FlatBatch::new(SpanBatch::empty(), Vec::new())
     })
 }

@@ -10,7 +10,7 @@ use crate::view::View;
 use crate::{AppendError, Clock, Config, Decoder, Error};
 use bytes::Bytes;
 use datafusion::catalog::TableProvider;
-use epicenter_schema::{SpanBatch, TraceId};
+use epicenter_schema::{FlatBatch, SpanBatch, TraceId};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -47,13 +47,13 @@ pub(crate) struct Inner {
 }
 
 impl Store {
-    /// Appends one request: `payload` is its OTLP protobuf, uncompressed, `batch` the spans that were decoded from it.
-    /// Resolves when the record is on disk, and visible to queries and tails. A batch of no spans is not written.
+    /// Appends one request: `payload` is its OTLP protobuf, uncompressed, `spans` what was decoded from it. Resolves when
+    /// the record is on disk, and visible to queries and tails. A request of no spans is not written.
     ///
     /// # Errors
     /// The request was not kept, see [`AppendError`].
-    pub async fn append(&self, payload: Bytes, batch: SpanBatch) -> Result<(), AppendError> {
-        if batch.is_empty() {
+    pub async fn append(&self, payload: Bytes, spans: FlatBatch) -> Result<(), AppendError> {
+        if spans.is_empty() {
             return Ok(());
         }
         if payload.len() > PAYLOAD_BYTES_MAX {
@@ -63,10 +63,10 @@ impl Store {
             });
         }
         let (done, written) = oneshot::channel();
-        let memory = batch.memory_size();
+        let memory = payload.len() + spans.memory_size();
         let pending = Pending {
             payload,
-            batch,
+            spans,
             memory,
             done,
         };

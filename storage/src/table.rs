@@ -3,27 +3,33 @@
 //! Layout: `manifest/<version>.json`, `base/<version>-<writer>-<session>.json`, `segments/<version>-<writer>.parquet`,
 //! `catalog/<version>-<writer>.jsonl`. The byte formats are in docs/formats/table.md.
 
+mod assemble;
 pub(crate) mod catalog;
 mod commit;
 mod filters;
 mod history;
+mod layout;
 mod lookup;
 mod manifest;
 mod objects;
 mod provider;
 mod prune;
 mod reader;
+mod scan;
 mod seal;
 mod segment;
+mod shred;
 mod version;
 mod write;
 mod writer;
 
 pub(crate) use commit::Commits;
-pub(crate) use filters::Filters;
+pub(crate) use filters::{Filters, failed};
+pub(crate) use layout::AttributeColumn;
 pub(crate) use lookup::trace;
 pub(crate) use objects::Objects;
 pub(crate) use provider::Spans;
 pub(crate) use seal::Committer;
 pub(crate) use segment::Segment;
+pub(crate) use shred::{Place, Wanted};
 pub(crate) use writer::writer_of;

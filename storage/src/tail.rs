@@ -19,7 +19,7 @@ pub struct TailItem {
     pub received: Timestamp,
     /// True for what was in the log before the tail began.
     pub replayed: bool,
-    /// Its spans.
+    /// The flat columns of its spans; attributes, events and links are left out.
     pub batch: SpanBatch,
 }
 
@@ -118,7 +118,7 @@ impl Tail {
     async fn read(&mut self, next: u64, last: u64) -> Option<TailItem> {
         if let Some(record) = self.inner.view.find(next) {
             self.open = None;
-            return Some(self.item(record.sequence, record.received, record.batch.clone()));
+            return Some(self.item(record.sequence, record.received, record.spans.batch().clone()));
         }
         let Some(segment) = self.inner.index.locate(next) else {
             self.lost(next, last + 1);
@@ -200,8 +200,8 @@ fn read_from(inner: &Inner, open: Option<Open>, segment: &Segment, next: u64) ->
             Some(Item::Damage(_)) => {}
             Some(Item::Record(record, _)) if record.sequence < next || record.sequence > segment.last => {}
             Some(Item::Record(record, payload)) => {
-                let batch = inner.decode(record.sequence, &payload);
-                return Ok((open, Some((record.sequence, record.received, batch))));
+                let spans = inner.decode(record.sequence, &payload);
+                return Ok((open, Some((record.sequence, record.received, spans.batch().clone()))));
             }
         }
     }

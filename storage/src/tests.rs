@@ -5,5 +5,6 @@ mod faults;
 mod fixture;
 mod reading;
 mod sealing;
+mod searching;
 mod sharing;
 mod tailing;

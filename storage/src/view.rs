@@ -1,9 +1,10 @@
 //! What is visible at this instant: the sealed segments and the batches that are not sealed yet, under one lock, so that
 //! a snapshot never sees a span twice or not at all while it moves from one to the other.
 
-use crate::Config;
 use crate::table::Segment;
-use epicenter_schema::{SpanBatch, Timestamp};
+use crate::{Config, Error};
+use bytes::Bytes;
+use epicenter_schema::{FlatBatch, SpanBatch, Timestamp};
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
@@ -12,28 +13,50 @@ use tokio::sync::{Notify, watch};
 /// Segments that find room in the memory for what is unsealed: one fills up while the others are written.
 const SEALS_IN_MEMORY: u64 = 3;
 
-/// One appended batch that is in the log and not in the table.
+/// One appended request that is in the log and not in the table.
 #[derive(Debug)]
 pub(crate) struct Unsealed {
     /// Its position in the log.
     pub(crate) sequence: u64,
     pub(crate) received: Timestamp,
-    pub(crate) batch: SpanBatch,
-    /// Bytes that the batch holds.
+    /// The request as it came.
+    pub(crate) payload: Bytes,
+    /// Its spans; what is nested in them is in the payload.
+    pub(crate) spans: FlatBatch,
+    /// Bytes that both hold.
     pub(crate) memory: usize,
     /// When it became visible here, for its age.
     since: Instant,
 }
 
 impl Unsealed {
-    pub(crate) fn new(sequence: u64, received: Timestamp, batch: SpanBatch, memory: usize) -> Self {
+    pub(crate) fn new(sequence: u64, received: Timestamp, payload: Bytes, spans: FlatBatch) -> Self {
         Self {
             sequence,
             received,
-            batch,
-            memory,
+            memory: payload.len() + spans.memory_size(),
+            payload,
+            spans,
             since: Instant::now(),
         }
+    }
+
+    /// Every column of its spans.
+    pub(crate) fn with_nested(&self) -> Result<SpanBatch, Error> {
+        self.spans.with_nested(&self.payload).map_err(unreadable)
+    }
+
+    /// Every column of some of its spans.
+    pub(crate) fn rows_with_nested(&self, rows: &[u32]) -> Result<SpanBatch, Error> {
+        self.spans.rows_with_nested(&self.payload, rows).map_err(unreadable)
+    }
+}
+
+/// What was checked when it was received does not fail later, bugs aside.
+fn unreadable(source: epicenter_schema::Error) -> Error {
+    Error::Schema {
+        path: "memory".to_owned(),
+        source,
     }
 }
 
@@ -94,7 +117,7 @@ impl View {
         let mut state = self.write();
         for entry in entries {
             state.bytes += entry.memory;
-            state.rows += entry.batch.len();
+            state.rows += entry.spans.len();
             state.unsealed.push_back(entry);
         }
         let enough = state.rows >= self.seal_rows || state.bytes >= self.seal_bytes;
@@ -112,7 +135,7 @@ impl View {
         let dropped: Vec<_> = state.unsealed.drain(..sealed).collect();
         for entry in &dropped {
             state.bytes -= entry.memory;
-            state.rows -= entry.batch.len();
+            state.rows -= entry.spans.len();
         }
         drop(state);
         // The memory is given back here, outside the lock.
@@ -146,7 +169,7 @@ impl View {
         let (mut rows, mut bytes) = (0, 0);
         let fits = |entry: &&Arc<Unsealed>| {
             let first = rows == 0;
-            rows += entry.batch.len();
+            rows += entry.spans.len();
             bytes += entry.memory;
             first || (rows <= self.seal_rows && bytes <= self.seal_bytes)
         };

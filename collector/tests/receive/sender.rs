@@ -6,7 +6,7 @@ use epicenter_collector::{Bound, Config, Error, metrics::Metrics};
 use epicenter_proto::Message;
 use epicenter_proto::otlp::collector_trace::ExportTraceServiceRequest;
 use epicenter_proto::otlp::trace::{ResourceSpans, ScopeSpans, Span};
-use epicenter_schema::SpanBatch;
+use epicenter_schema::FlatBatch;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -30,11 +30,11 @@ struct Memory {
 }
 
 impl Sink for Memory {
-    fn append(&self, payload: Bytes, batch: SpanBatch) -> Appended<'_> {
+    fn append(&self, payload: Bytes, spans: FlatBatch) -> Appended<'_> {
         Box::pin(async move {
             match self.log {
                 Log::Takes => {
-                    self.kept.lock().expect("not poisoned").push((payload, batch.len()));
+                    self.kept.lock().expect("not poisoned").push((payload, spans.len()));
                     Ok(())
                 }
                 Log::IsFull => Err(Refused::Retry {

@@ -51,7 +51,7 @@ impl Record {
             start: span.start().0,
             duration: span.duration().0.max(0),
             error,
-            complains: error || logs_an_error(span),
+            complains: error || span.is_error_logged(),
             protocol: id(span.protocol()),
             peer: id(span.peer()),
             peer_kind: match span.peer_kind() {
@@ -78,20 +78,4 @@ impl Record {
     pub(crate) fn calls(&self) -> bool {
         matches!(self.kind, SpanKind::Client | SpanKind::Producer)
     }
-}
-
-/// An `exception` event, or a log event of severity ERROR or worse.
-fn logs_an_error(span: SpanRef<'_>) -> bool {
-    span.events().any(|event| {
-        event.name == "exception"
-            || event.attributes.clone().any(|(key, value)| {
-                matches!(
-                    key,
-                    "log.severity" | "severity" | "severity_text" | "level" | "log.level"
-                ) && matches!(
-                    value.as_str(),
-                    Some("ERROR" | "error" | "Error" | "FATAL" | "fatal" | "CRITICAL")
-                )
-            })
-    })
 }

@@ -89,7 +89,9 @@ impl From<Failure> for Problem {
         let message = failure.to_string();
         match failure {
             Failure::Query(_) => Self::invalid(message),
-            Failure::Memory(_) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "resource_exhausted", message),
+            Failure::Memory(_) | Failure::TooWide(_) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "resource_exhausted", message)
+            }
             Failure::Timeout(_) => Self::new(StatusCode::GATEWAY_TIMEOUT, "timeout", message),
             Failure::Internal(_) => Self::internal(message),
         }

@@ -1,8 +1,11 @@
 //! The conditions of a search, from the parameters of a request.
 
+use super::attribute;
 use super::cursor::Position;
 use crate::http::params::{Params, Problem};
 use epicenter_schema::Timestamp;
+pub(crate) use epicenter_storage::Order;
+use epicenter_storage::{Attribute, Scope};
 
 /// Traces on a page: by default and at most.
 const LIMIT_DEFAULT: usize = 20;
@@ -10,37 +13,50 @@ const LIMIT_MAX: usize = 200;
 /// Conditions on attributes.
 const ATTRIBUTES_MAX: usize = 16;
 
-/// Which traces come first.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) enum Order {
-    #[default]
-    Newest,
-    Longest,
-}
-
 /// A search.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Query {
     pub(crate) service: Option<String>,
     pub(crate) operation: Option<String>,
+    /// OTLP number of the span kind.
+    pub(crate) kind: Option<i32>,
     pub(crate) error: Option<bool>,
     pub(crate) min_duration_ns: Option<i64>,
     pub(crate) max_duration_ns: Option<i64>,
     pub(crate) start: Option<Timestamp>,
     pub(crate) end: Option<Timestamp>,
-    pub(crate) attributes: Vec<(String, String)>,
+    pub(crate) attributes: Vec<Attribute>,
     pub(crate) order: Order,
     pub(crate) limit: usize,
     pub(crate) after: Option<Position>,
 }
 
+/// Parameters that ask for an attribute, and where.
+const ATTRIBUTES: [(&str, Scope); 6] = [
+    ("attribute", Scope::Any),
+    ("span_attribute", Scope::Span),
+    ("resource_attribute", Scope::Resource),
+    ("scope_attribute", Scope::InstrumentationScope),
+    ("event_attribute", Scope::Event),
+    ("link_attribute", Scope::Link),
+];
+
+/// Span kinds by name, in the order of their OTLP numbers.
+const KINDS: [&str; 6] = ["unspecified", "internal", "server", "client", "producer", "consumer"];
+
 const NAMES: &[&str] = &[
     "service",
     "operation",
+    "kind",
     "status",
     "min_duration",
     "max_duration",
     "attribute",
+    "span_attribute",
+    "resource_attribute",
+    "scope_attribute",
+    "event_attribute",
+    "link_attribute",
     "start",
     "end",
     "order",
@@ -52,10 +68,10 @@ const NAMES: &[&str] = &[
 pub(crate) fn parse(query: Option<&str>) -> Result<Query, Problem> {
     let params = Params::parse(query, NAMES)?;
     let mut attributes = Vec::new();
-    for text in params.all("attribute") {
-        let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
-        let (key, value) = pair.ok_or_else(|| Problem::parameter("attribute", text, "key=value"))?;
-        attributes.push((key.to_owned(), value.to_owned()));
+    for (name, scope) in ATTRIBUTES {
+        for text in params.all(name) {
+            attributes.push(attribute::parse(name, scope, text)?);
+        }
     }
     if attributes.len() > ATTRIBUTES_MAX {
         let found = format!("{} of them", attributes.len());
@@ -69,6 +85,19 @@ pub(crate) fn parse(query: Option<&str>) -> Result<Query, Problem> {
     Ok(Query {
         service: params.one("service")?.map(str::to_owned),
         operation: params.one("operation")?.map(str::to_owned),
+        kind: match params.one("kind")? {
+            None => None,
+            Some(name) => match KINDS.iter().position(|kind| *kind == name) {
+                Some(number) => Some(number as i32),
+                None => {
+                    return Err(Problem::parameter(
+                        "kind",
+                        name,
+                        &format!("one of {}", KINDS.join(", ")),
+                    ));
+                }
+            },
+        },
         error: match params.one("status")? {
             None => None,
             Some("error") => Some(true),
@@ -107,7 +136,7 @@ mod tests {
     #[test]
     fn reads_every_parameter() {
         let query = check(
-            "service=a%20b&operation=GET+/&status=error&min_duration=1.5ms&max_duration=2s&attribute=http.route%3D/x%3Dy\
+            "service=a%20b&operation=GET+/&status=error&min_duration=1.5ms&max_duration=2s&attribute=http.route%3D/x%3Dy&event_attribute=a>1&kind=client\
              &start=2026-01-01T00:00:00%2B01:00&end=1767225600000000000&order=longest&limit=7",
         )
         .expect("valid");
@@ -117,7 +146,10 @@ mod tests {
             (query.min_duration_ns, query.max_duration_ns),
             (Some(1_500_000), Some(2_000_000_000))
         );
-        assert_eq!(query.attributes, [("http.route".to_owned(), "/x=y".to_owned())]);
+        let attribute = &query.attributes[0];
+        assert_eq!((attribute.key.as_str(), attribute.scope), ("http.route", Scope::Any));
+        assert_eq!(query.attributes[1].scope, Scope::Event);
+        assert_eq!(query.kind, Some(3));
         assert_eq!(query.start, Some(Timestamp(1_767_222_000_000_000_000)));
         assert_eq!(query.end, Some(Timestamp(1_767_225_600_000_000_000)));
         assert_eq!((query.order, query.limit, query.error), (Order::Longest, 7, Some(true)));
@@ -131,7 +163,9 @@ mod tests {
             ("limit=0", "1 to 200"),
             ("limit=201", "1 to 200"),
             ("min_duration=fast", "min_duration"),
-            ("attribute=nothing", "key=value"),
+            ("attribute=%3Dnothing", "key=value"),
+            ("link_attribute=a<b", "is not a number"),
+            ("kind=big", "producer"),
             ("start=yesterday", "start"),
             ("cursor=xx", "next_cursor"),
             ("service=a&service=b", "once"),

@@ -1,6 +1,6 @@
 //! A running service, and a client of it.
 
-use crate::spans::{START, Span, batch, decode, payload};
+use crate::spans::{START, Span, decode, payload};
 use axum::Router;
 use epicenter_incident::Engine;
 use epicenter_query::{Bound, Config};
@@ -84,7 +84,9 @@ impl Server {
     }
 
     pub(crate) async fn append(&self, spans: &[Span]) {
-        self.store.append(payload(spans), batch(spans)).await.expect("kept");
+        let payload = payload(spans);
+        let spans = decode(&payload).expect("decodes");
+        self.store.append(payload, spans).await.expect("kept");
     }
 
     pub(crate) fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {

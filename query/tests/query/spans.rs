@@ -1,7 +1,10 @@
 //! Spans as data, their columns, and a small shop that makes them.
 
 use bytes::Bytes;
-use epicenter_schema::{LinkRow, RawValue, ResourceRow, SpanBatch, SpanBatchBuilder, SpanRow};
+use epicenter_proto::Message;
+use epicenter_proto::otlp::common::{AnyValue, ArrayValue, KeyValue, any_value::Value};
+use epicenter_proto::otlp::trace as otlp;
+use epicenter_schema::{FlatBatch, ResourceRow, SpanBatch, SpanBatchBuilder, SpanRow};
 use serde::{Deserialize, Serialize};
 
 /// When the tests begin.
@@ -36,15 +39,33 @@ impl Span {
     }
 }
 
-/// What is appended to the log.
+/// What is appended to the log: the spans as JSON behind its length, then for each what is nested in it, as the Span message
+/// of OTLP behind its length.
 pub(crate) fn payload(spans: &[Span]) -> Bytes {
-    serde_json::to_vec(spans).expect("JSON").into()
+    let mut bytes = Vec::new();
+    let mut push = |part: Vec<u8>| {
+        bytes.extend((part.len() as u32).to_le_bytes());
+        bytes.extend(part);
+    };
+    push(serde_json::to_vec(spans).expect("JSON"));
+    for span in spans {
+        push(nested(span).encode_to_vec());
+    }
+    bytes.into()
 }
 
 /// The spans of a payload.
-pub(crate) fn decode(payload: &[u8]) -> Result<SpanBatch, Box<dyn std::error::Error + Send + Sync>> {
-    let spans: Vec<Span> = serde_json::from_slice(payload)?;
-    Ok(batch(&spans))
+pub(crate) fn decode(payload: &[u8]) -> Result<FlatBatch, Box<dyn std::error::Error + Send + Sync>> {
+    let mut parts = Vec::new();
+    let mut at = 0;
+    while at < payload.len() {
+        let length = u32::from_le_bytes(payload[at..at + 4].try_into()?);
+        parts.push((at as u32 + 4, length));
+        at += 4 + length as usize;
+    }
+    let (offset, length) = parts.remove(0);
+    let spans: Vec<Span> = serde_json::from_slice(&payload[offset as usize..(offset + length) as usize])?;
+    Ok(FlatBatch::new(batch(&spans), parts))
 }
 
 pub(crate) fn batch(spans: &[Span]) -> SpanBatch {
@@ -62,10 +83,6 @@ pub(crate) fn batch(spans: &[Span]) -> SpanBatch {
             ..ResourceRow::default()
         });
         builder.set_scope(br#"{"scope":{"name":"lib","version":"2"}}"#);
-        builder.attribute(b"number", RawValue::Int(span.id as i64));
-        if span.rich {
-            add_everything(&mut builder);
-        }
         builder.commit(&SpanRow {
             trace_id: span.trace.to_be_bytes(),
             span_id: span.id.to_be_bytes(),
@@ -86,29 +103,51 @@ pub(crate) fn batch(spans: &[Span]) -> SpanBatch {
     builder.finish().expect("all text is text")
 }
 
-fn add_everything(builder: &mut SpanBatchBuilder) {
-    builder.attribute(b"text", RawValue::String("ü \"quoted\"".as_bytes()));
-    builder.attribute(b"large", RawValue::Int(i64::MAX));
-    builder.attribute(b"half", RawValue::Double(0.5));
-    builder.attribute(b"nan", RawValue::Double(f64::NAN));
-    builder.attribute(b"least", RawValue::Double(f64::NEG_INFINITY));
-    builder.attribute(b"yes", RawValue::Bool(true));
-    builder.attribute(b"raw", RawValue::Bytes(&[0, 255]));
-    builder.attribute(
-        b"list",
-        RawValue::Json(br#"{"arrayValue":{"values":[{"intValue":"1"}]}}"#),
-    );
-    builder.attribute(b"nothing", RawValue::Empty);
-    builder.event_attribute(b"exception.type", RawValue::String(b"Timeout"));
-    builder.event(START + 1, b"exception", 2);
-    builder.link_attribute(b"why", RawValue::String(b"batch"));
-    builder.link(&LinkRow {
-        trace_id: [0xcd; 16],
-        span_id: [0xef; 8],
-        trace_state: b"a=b",
+fn nested(span: &Span) -> otlp::Span {
+    let pair = |key: &str, value: Option<Value>| KeyValue {
+        key: key.to_owned(),
+        value: Some(AnyValue { value }),
+        ..KeyValue::default()
+    };
+    let text = |key: &str, text: &str| pair(key, Some(Value::StringValue(text.to_owned())));
+    let mut message = otlp::Span {
+        attributes: vec![pair("number", Some(Value::IntValue(span.id as i64)))],
+        ..otlp::Span::default()
+    };
+    if !span.rich {
+        return message;
+    }
+    let list = ArrayValue {
+        values: vec![AnyValue {
+            value: Some(Value::IntValue(1)),
+        }],
+    };
+    message.attributes.extend([
+        text("text", "ü \"quoted\""),
+        pair("large", Some(Value::IntValue(i64::MAX))),
+        pair("half", Some(Value::DoubleValue(0.5))),
+        pair("nan", Some(Value::DoubleValue(f64::NAN))),
+        pair("least", Some(Value::DoubleValue(f64::NEG_INFINITY))),
+        pair("yes", Some(Value::BoolValue(true))),
+        pair("raw", Some(Value::BytesValue(vec![0, 255]))),
+        pair("list", Some(Value::ArrayValue(list))),
+        pair("nothing", None),
+    ]);
+    message.events = vec![otlp::span::Event {
+        time_unix_nano: START as u64 + 1,
+        name: "exception".to_owned(),
+        attributes: vec![text("exception.type", "Timeout")],
+        dropped_attributes_count: 2,
+    }];
+    message.links = vec![otlp::span::Link {
+        trace_id: vec![0xcd; 16],
+        span_id: vec![0xef; 8],
+        trace_state: "a=b".to_owned(),
+        attributes: vec![text("why", "batch")],
         dropped_attributes_count: 1,
         flags: 1,
-    });
+    }];
+    message
 }
 
 /// Requests a second of the shop.

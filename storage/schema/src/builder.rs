@@ -9,8 +9,10 @@
 
 mod attributes;
 mod column;
+mod nested;
 mod row;
 
+pub use nested::NestedBuilder;
 pub use row::{LinkRow, RawValue, ResourceRow, SpanRow};
 
 use crate::{Error, SpanBatch, arrow_schema, name};
@@ -21,8 +23,6 @@ use attributes::{AttributeColumn, EventColumn, LinkColumn};
 use column::{Booleans, Bytes, Dictionary, Ids, Numbers};
 use std::sync::Arc;
 
-/// Attributes a span that room is made for in advance.
-const ATTRIBUTES_EXPECTED: usize = 12;
 /// Bytes of a span's name that room is made for in advance.
 const NAME_BYTES_EXPECTED: usize = 24;
 
@@ -42,6 +42,7 @@ pub struct SpanBatchBuilder {
     status_code: Numbers<Int32Type>,
     status_message: Bytes,
     error: Booleans,
+    error_logged: Booleans,
     service_name: Dictionary,
     service_namespace: Dictionary,
     service_version: Dictionary,
@@ -87,6 +88,7 @@ impl SpanBatchBuilder {
             status_code: Numbers::with_capacity(spans),
             status_message: Bytes::with_capacity(0, 0),
             error: Booleans::default(),
+            error_logged: Booleans::default(),
             service_name: Dictionary::new(),
             service_namespace: Dictionary::new(),
             service_version: Dictionary::new(),
@@ -105,7 +107,7 @@ impl SpanBatchBuilder {
             grpc_status_code: Numbers::with_capacity(0),
             messaging_destination: Bytes::with_capacity(0, 0),
             error_type: Bytes::with_capacity(0, 0),
-            attributes: AttributeColumn::with_capacity(spans * ATTRIBUTES_EXPECTED),
+            attributes: AttributeColumn::with_capacity(0),
             events: EventColumn::new(),
             links: LinkColumn::new(),
             dropped_attributes_count: Numbers::with_capacity(spans),
@@ -204,6 +206,7 @@ impl SpanBatchBuilder {
             self.status_message.set(row, span.status_message);
         }
         self.error.set(row, span.error);
+        self.error_logged.set(row, span.error_logged);
         self.commit_normalized(row, span);
         self.attributes.close();
         self.events.close();
@@ -282,6 +285,7 @@ impl SpanBatchBuilder {
             Arc::new(self.status_code.required()),
             self.status_message.optional(n, name::STATUS_MESSAGE)?,
             self.error.finish(n),
+            self.error_logged.finish(n),
             self.service_name.finish(n, name::SERVICE_NAME)?,
             self.service_namespace.finish(n, name::SERVICE_NAMESPACE)?,
             self.service_version.finish(n, name::SERVICE_VERSION)?,

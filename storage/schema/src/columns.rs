@@ -9,7 +9,7 @@ use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
 use std::sync::{Arc, LazyLock};
 
 /// Version of the column layout, kept in every Parquet file's metadata under `epicenter.schema_version`.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// Column names, in the order of the schema.
 pub mod name {
@@ -37,6 +37,8 @@ pub mod name {
     pub const STATUS_MESSAGE: &str = "status_message";
     /// Normalized: the span says that it failed (status error, HTTP 5xx, or a gRPC code that means failure).
     pub const ERROR: &str = "error";
+    /// Normalized: an event of the span tells of an error (an `exception`, or a log line of severity error or worse).
+    pub const ERROR_LOGGED: &str = "error_logged";
     /// Resource `service.name`; `unknown_service` when the resource has none.
     pub const SERVICE_NAME: &str = "service_name";
     /// Resource `service.namespace`.
@@ -180,6 +182,7 @@ pub fn arrow_schema() -> SchemaRef {
             required(name::STATUS_CODE, Int32),
             optional(name::STATUS_MESSAGE, Utf8),
             required(name::ERROR, Boolean),
+            required(name::ERROR_LOGGED, Boolean),
             required(name::SERVICE_NAME, dictionary()),
             optional(name::SERVICE_NAMESPACE, dictionary()),
             optional(name::SERVICE_VERSION, dictionary()),

@@ -34,4 +34,10 @@ pub enum Error {
         /// How many bytes the identifier has.
         bytes: usize,
     },
+    /// OTLP bytes that are not the message that they were taken for.
+    #[error(transparent)]
+    Wire(#[from] crate::otlp::WireError),
+    /// Columns that do not fit together.
+    #[error("the columns do not fit together")]
+    Columns(#[from] arrow::error::ArrowError),
 }

@@ -11,14 +11,18 @@ mod batch;
 mod builder;
 mod columns;
 mod error;
+mod flat;
 mod ids;
 mod row;
 mod time;
 
+pub mod otlp;
+
 pub use batch::SpanBatch;
-pub use builder::{LinkRow, RawValue, ResourceRow, SpanBatchBuilder, SpanRow};
+pub use builder::{LinkRow, NestedBuilder, RawValue, ResourceRow, SpanBatchBuilder, SpanRow};
 pub use columns::{SCHEMA_VERSION, arrow_schema, attribute_map_type, event_list_type, link_list_type, name};
 pub use error::Error;
+pub use flat::FlatBatch;
 pub use ids::{SpanId, TraceId};
 pub use row::{AttributeValue, Attributes, Event, Link, SpanKind, SpanRef, Spans, StatusCode};
 pub use time::{DurationNs, Timestamp};

@@ -107,6 +107,7 @@ span_columns! {
     status_code: Int32Array,
     status_message: StringArray,
     error: BooleanArray,
+    error_logged: BooleanArray,
     service_name: Dictionary,
     service_namespace: Dictionary,
     service_version: Dictionary,
@@ -259,6 +260,11 @@ impl<'a> SpanRef<'a> {
     /// Normalized failure, see [`crate::name::ERROR`].
     pub fn is_error(self) -> bool {
         self.spans.error.value(self.row)
+    }
+
+    /// An event tells of an error, see [`crate::name::ERROR_LOGGED`].
+    pub fn is_error_logged(self) -> bool {
+        self.spans.error_logged.value(self.row)
     }
 
     /// Resource `service.name`, or `unknown_service`.

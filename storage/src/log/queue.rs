@@ -2,7 +2,7 @@
 
 use crate::AppendError;
 use bytes::Bytes;
-use epicenter_schema::SpanBatch;
+use epicenter_schema::FlatBatch;
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,8 +19,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Pending {
     pub(crate) payload: Bytes,
-    pub(crate) batch: SpanBatch,
-    /// Bytes that the batch holds.
+    pub(crate) spans: FlatBatch,
+    /// Bytes that both hold.
     pub(crate) memory: usize,
     pub(crate) done: oneshot::Sender<Result<(), AppendError>>,
 }

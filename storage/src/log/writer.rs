@@ -123,14 +123,10 @@ impl Writer {
         let mut entries = Vec::with_capacity(group.len());
         let mut waiting = Vec::with_capacity(group.len());
         for (sequence, pending) in (first..).zip(group) {
-            self.catalog.learn(&pending.batch, received);
-            self.counters.appended_spans.add(pending.batch.len() as u64);
-            entries.push(Arc::new(Unsealed::new(
-                sequence,
-                received,
-                pending.batch,
-                pending.memory,
-            )));
+            self.catalog.learn(pending.spans.batch(), received);
+            self.counters.appended_spans.add(pending.spans.len() as u64);
+            let entry = Unsealed::new(sequence, received, pending.payload, pending.spans);
+            entries.push(Arc::new(entry));
             waiting.push(pending.done);
         }
         self.view.publish(entries, self.next - 1);

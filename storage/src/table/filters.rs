@@ -4,7 +4,9 @@
 use super::objects::Objects;
 use super::reader::SegmentReader;
 use super::segment::Segment;
+use super::write::TOKENS_KEY;
 use crate::Error;
+use crate::metrics::Counters;
 use epicenter_schema::TraceId;
 use futures::{StreamExt, TryStreamExt};
 use moka::sync::Cache;
@@ -54,12 +56,14 @@ impl TraceFilter {
 #[derive(Debug)]
 pub(crate) struct Filters {
     objects: Objects,
+    counters: Arc<Counters>,
     filters: Cache<String, Arc<TraceFilter>>,
     footers: Cache<String, ArrowReaderMetadata>,
+    attributes: Cache<String, Arc<Option<Sbbf>>>,
 }
 
 impl Filters {
-    pub(crate) fn new(objects: Objects) -> Self {
+    pub(crate) fn new(objects: Objects, counters: Arc<Counters>) -> Self {
         let filters = Cache::builder()
             .max_capacity(FILTER_BYTES_MAX)
             .weigher(|_, filter: &Arc<TraceFilter>| filter.memory())
@@ -70,23 +74,37 @@ impl Filters {
                 u32::try_from(footer.metadata().memory_size()).unwrap_or(u32::MAX)
             })
             .build();
+        let attributes = Cache::builder()
+            .max_capacity(FILTER_BYTES_MAX)
+            .weigher(|_, filter: &Arc<Option<Sbbf>>| {
+                let blocks = filter.as_ref().as_ref().map_or(0, Sbbf::num_blocks);
+                u32::try_from(blocks * 32 + 128).unwrap_or(u32::MAX)
+            })
+            .build();
         Self {
             objects,
+            counters,
             filters,
             footers,
+            attributes,
         }
     }
 
     /// A reader of the segment's file.
-    pub(super) fn reader(&self, segment: &Arc<Segment>) -> SegmentReader {
+    pub(crate) fn reader(&self, segment: &Arc<Segment>) -> SegmentReader {
         SegmentReader {
             store: Arc::clone(self.objects.store()),
             segment: Arc::clone(segment),
         }
     }
 
+    /// Counts a segment that is opened to answer a query.
+    pub(crate) fn count_read(&self) {
+        self.counters.segments_read.add(1);
+    }
+
     /// The footer of a segment, with its page index.
-    pub(super) async fn footer(&self, segment: &Arc<Segment>) -> Result<ArrowReaderMetadata, Error> {
+    pub(crate) async fn footer(&self, segment: &Arc<Segment>) -> Result<ArrowReaderMetadata, Error> {
         if let Some(footer) = self.footers.get(&segment.meta.path) {
             return Ok(footer);
         }
@@ -118,6 +136,28 @@ impl Filters {
         Ok(filter)
     }
 
+    /// The filter over attribute values of a segment; none when it has none, and then it may hold any.
+    pub(crate) async fn attributes(&self, segment: &Arc<Segment>) -> Result<Arc<Option<Sbbf>>, Error> {
+        if let Some(filter) = self.attributes.get(&segment.meta.path) {
+            return Ok(filter);
+        }
+        let footer = self.footer(segment).await?;
+        let pairs = footer.metadata().file_metadata().key_value_metadata();
+        let place = pairs.into_iter().flatten().find(|pair| pair.key == TOKENS_KEY);
+        let place = place.and_then(|pair| pair.value.as_ref()?.split_once(' '));
+        let place = place.and_then(|(offset, length)| Some((offset.parse::<u64>().ok()?, length.parse::<u64>().ok()?)));
+        let filter = match place {
+            Some((offset, length)) if offset + length <= segment.meta.bytes => {
+                let bytes = self.objects.range(segment.location(), offset..offset + length).await?;
+                Some(Sbbf::new(&bytes))
+            }
+            _ => None,
+        };
+        let filter = Arc::new(filter);
+        self.attributes.insert(segment.meta.path.clone(), Arc::clone(&filter));
+        Ok(filter)
+    }
+
     /// The filters of many segments, in their order.
     pub(super) async fn of_all(&self, segments: &[Arc<Segment>]) -> Result<Vec<Arc<TraceFilter>>, Error> {
         futures::stream::iter(segments.to_vec())
@@ -131,10 +171,11 @@ impl Filters {
     pub(crate) fn forget(&self, segment: &Segment) {
         self.filters.invalidate(&segment.meta.path);
         self.footers.invalidate(&segment.meta.path);
+        self.attributes.invalidate(&segment.meta.path);
     }
 }
 
-pub(super) fn failed(segment: &Segment) -> impl FnOnce(parquet::errors::ParquetError) -> Error {
+pub(crate) fn failed(segment: &Segment) -> impl FnOnce(parquet::errors::ParquetError) -> Error {
     let path = segment.meta.path.clone();
     move |source| Error::Segment { path, source }
 }

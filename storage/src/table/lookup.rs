@@ -2,12 +2,13 @@
 //! segment is sorted by trace id, so the page index leads to the few pages that can hold it, and only rows of the trace
 //! are decoded in the other columns.
 
+use super::assemble::Assembler;
 use super::filters::{Filters, TRACE_ID_COLUMN, TraceFilter, failed};
 use super::segment::Segment;
 use crate::Error;
-use crate::view::Snapshot;
-use arrow::array::{AsArray, BooleanArray, FixedSizeBinaryArray, UInt64Array};
-use arrow::compute::{concat_batches, filter_record_batch, take_record_batch};
+use crate::view::{Snapshot, Unsealed};
+use arrow::array::{Array, AsArray, BooleanArray, FixedSizeBinaryArray, UInt64Array};
+use arrow::compute::{concat_batches, take_record_batch};
 use arrow::record_batch::RecordBatch;
 use epicenter_schema::{SpanBatch, TraceId, arrow_schema};
 use futures::{StreamExt, TryStreamExt};
@@ -29,7 +30,7 @@ const READS_AT_ONCE: usize = 4;
 pub(crate) async fn trace(snapshot: &Snapshot, filters: &Filters, id: TraceId) -> Result<Option<SpanBatch>, Error> {
     let mut found = Vec::new();
     for record in &snapshot.unsealed {
-        found.extend(rows_of(record.batch.record_batch(), id, "memory")?);
+        found.extend(rows_of(record, id)?);
     }
     let known = filters.of_all(&snapshot.segments).await?;
     let candidates: Vec<_> = snapshot
@@ -54,14 +55,23 @@ pub(crate) async fn trace(snapshot: &Snapshot, filters: &Filters, id: TraceId) -
     sorted(&found).map(Some)
 }
 
-/// The rows of the trace in a batch, none when there are none.
-fn rows_of(batch: &RecordBatch, id: TraceId, path: &str) -> Result<Option<RecordBatch>, Error> {
-    let ids = batch.column(TRACE_ID_COLUMN).as_fixed_size_binary();
-    let mask = equal(ids, id);
-    if mask.true_count() == 0 {
+/// The spans of the trace in an unsealed request, none when there are none.
+fn rows_of(record: &Unsealed, id: TraceId) -> Result<Option<RecordBatch>, Error> {
+    let ids = record
+        .spans
+        .batch()
+        .record_batch()
+        .column(TRACE_ID_COLUMN)
+        .as_fixed_size_binary();
+    let rows: Vec<u32> = (0..ids.len() as u32)
+        .filter(|row| ids.value(*row as usize) == &id.0[..])
+        .collect();
+    if rows.is_empty() {
         return Ok(None);
     }
-    filter_record_batch(batch, &mask).map(Some).map_err(columns(path))
+    record
+        .rows_with_nested(&rows)
+        .map(|found| Some(found.record_batch().clone()))
 }
 
 fn equal(ids: &FixedSizeBinaryArray, id: TraceId) -> BooleanArray {
@@ -74,6 +84,7 @@ async fn read(
     filter: Arc<TraceFilter>,
     id: TraceId,
 ) -> Result<Vec<RecordBatch>, Error> {
+    filters.count_read();
     let footer = filters.footer(segment).await?;
     let row_groups: Vec<usize> = (0..footer.metadata().num_row_groups())
         .filter(|row_group| filter.row_group_may_hold(*row_group, id))
@@ -81,6 +92,7 @@ async fn read(
     let Some(selection) = select(&footer, &row_groups, id) else {
         return Ok(Vec::new());
     };
+    let assembler = Assembler::new(None).map_err(columns(&segment.meta.path))?;
     let mask = ProjectionMask::leaves(footer.parquet_schema(), [TRACE_ID_COLUMN]);
     let is_it = ArrowPredicateFn::new(mask, move |batch: RecordBatch| {
         Ok(equal(batch.column(0).as_fixed_size_binary(), id))
@@ -92,7 +104,8 @@ async fn read(
         .with_limit(TRACE_SPANS_MAX + 1)
         .build()
         .map_err(failed(segment))?;
-    stream.try_collect().await.map_err(failed(segment))
+    let rows: Vec<RecordBatch> = stream.try_collect().await.map_err(failed(segment))?;
+    rows.iter().map(|rows| assembler.assemble(rows)).collect()
 }
 
 /// The rows of the given row groups, counted through them, whose pages can hold the id; None when there are none.

@@ -104,6 +104,11 @@ impl Objects {
         object.bytes().await.map_err(failed("get", path))
     }
 
+    /// A part of an object.
+    pub(crate) async fn range(&self, path: &Path, range: std::ops::Range<u64>) -> Result<Bytes, Error> {
+        self.store.get_range(path, range).await.map_err(failed("get", path))
+    }
+
     /// Objects under a prefix, sorted by path.
     pub(crate) async fn list(&self, prefix: &Path) -> Result<Vec<ObjectMeta>, Error> {
         let listed = self.store.list(Some(prefix)).try_collect::<Vec<_>>().await;

@@ -1,54 +1,33 @@
 //! The table `spans` for DataFusion: Parquet segments and unsealed batches of one snapshot, side by side in one plan.
 
 use super::filters::Filters;
-use super::objects::Objects;
 use super::prune::Known;
+use super::scan::{Piece, Scan};
 use super::segment::Segment;
 use crate::view::{Snapshot, View};
 use arrow::datatypes::SchemaRef;
-use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::{DFSchema, DataFusionError, Result};
-use datafusion::datasource::listing::PartitionedFile;
-use datafusion::datasource::memory::MemorySourceConfig;
-use datafusion::datasource::object_store::ObjectStoreUrl;
-use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
-use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
-use datafusion::datasource::source::DataSourceExec;
 use datafusion::logical_expr::utils::conjunction;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_optimizer::pruning::PruningPredicateBuilder;
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::union::UnionExec;
+use datafusion::physical_plan::streaming::StreamingTableExec;
 use epicenter_schema::{arrow_schema, name};
-use object_store::ObjectMeta;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Tells the object stores of several stores in one session apart.
-static STORES: AtomicU64 = AtomicU64::new(0);
 
 /// The table of all spans.
 #[derive(Debug)]
 pub(crate) struct Spans {
     view: Arc<View>,
-    objects: Objects,
     filters: Arc<Filters>,
-    url: ObjectStoreUrl,
 }
 
 impl Spans {
-    pub(crate) fn new(view: Arc<View>, objects: Objects, filters: Arc<Filters>) -> Self {
-        let number = STORES.fetch_add(1, Ordering::Relaxed);
-        let url = ObjectStoreUrl::parse(format!("epicenter://spans-{number}")).expect("scheme and host are valid");
-        Self {
-            view,
-            objects,
-            filters,
-            url,
-        }
+    pub(crate) fn new(view: Arc<View>, filters: Arc<Filters>) -> Self {
+        Self { view, filters }
     }
 
     /// The segments that the filter does not rule out.
@@ -82,35 +61,6 @@ impl Spans {
         let keep = pruning.prune(&known)?;
         Ok(kept(&segments, &keep))
     }
-
-    fn sealed(
-        &self,
-        state: &dyn Session,
-        segments: Vec<Arc<Segment>>,
-        predicate: Option<Arc<dyn PhysicalExpr>>,
-        projection: Option<&Vec<usize>>,
-        limit: Option<usize>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        let runtime = state.runtime_env();
-        runtime.register_object_store(self.url.as_ref(), Arc::clone(self.objects.store()));
-        let footers = runtime.cache_manager.get_file_metadata_cache();
-        let reader = CachedParquetFileReaderFactory::new(Arc::clone(self.objects.store()), footers);
-        let mut source = ParquetSource::new(arrow_schema())
-            .with_table_parquet_options(state.default_table_options().parquet)
-            .with_parquet_file_reader_factory(Arc::new(reader))
-            .with_pushdown_filters(true);
-        if let Some(predicate) = predicate {
-            source = source.with_predicate(predicate);
-        }
-        let files = segments.into_iter().map(file).collect();
-        let groups = FileGroup::new(files).split_files(state.config().target_partitions());
-        let config = FileScanConfigBuilder::new(self.url.clone(), Arc::new(source))
-            .with_file_groups(groups)
-            .with_projection_indices(projection.cloned())?
-            .with_limit(limit)
-            .build();
-        Ok(DataSourceExec::from_data_source(config))
-    }
 }
 
 #[async_trait]
@@ -141,34 +91,18 @@ impl TableProvider for Spans {
         let Snapshot { segments, unsealed } = self.view.snapshot();
         let segments = self.prune(&segments, predicate.as_ref()).await?;
 
-        let batches: Vec<RecordBatch> = unsealed
-            .iter()
-            .map(|record| record.batch.record_batch().clone())
-            .collect();
-        let memory = MemorySourceConfig::try_new(&[batches], arrow_schema(), projection.cloned())?.with_limit(limit);
-        let memory: Arc<dyn ExecutionPlan> = DataSourceExec::from_data_source(memory);
-        if segments.is_empty() {
-            return Ok(memory);
-        }
-        let sealed = self.sealed(state, segments, predicate, projection, limit)?;
-        if unsealed.is_empty() {
-            return Ok(sealed);
-        }
-        UnionExec::try_new(vec![sealed, memory])
+        let scan = Scan::new(
+            Arc::clone(&self.filters),
+            projection.map(Vec::as_slice),
+            predicate.as_ref(),
+        )?;
+        let pieces = unsealed.into_iter().map(Piece::Unsealed);
+        let pieces = pieces.chain(segments.into_iter().map(Piece::Sealed)).collect();
+        let partitions = scan.partitions(pieces, state.config().target_partitions());
+        let schema = Arc::clone(scan.schema());
+        let plan = StreamingTableExec::try_new(schema, partitions, None, [], false, limit)?;
+        Ok(Arc::new(plan))
     }
-}
-
-/// The file of a segment. It carries a reference to the segment, so that the file stays as long as the plan.
-fn file(segment: Arc<Segment>) -> PartitionedFile {
-    PartitionedFile::new_from_meta(ObjectMeta {
-        location: segment.location().clone(),
-        // Segments are immutable: a fixed time lets what is cached of them be found again.
-        last_modified: Default::default(),
-        size: segment.meta.bytes,
-        e_tag: None,
-        version: None,
-    })
-    .with_extension(segment)
 }
 
 fn kept(segments: &[Arc<Segment>], keep: &[bool]) -> Vec<Arc<Segment>> {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 const FOOTER_BYTES_EXPECTED: usize = 64 << 10;
 
 /// Reads one segment.
-pub(super) struct SegmentReader {
+pub(crate) struct SegmentReader {
     pub(super) store: Arc<dyn ObjectStore>,
     pub(super) segment: Arc<Segment>,
 }

@@ -85,12 +85,9 @@ impl Committer {
         let received_max = records.iter().map(|record| record.received.0).max().unwrap_or_default();
         let sealed = records.len();
         let path = path_of(self.commits.next(), self.commits.writer());
-        let written = tokio::task::spawn_blocking(move || {
-            let batches: Vec<_> = records.iter().map(|record| &record.batch).collect();
-            write(&batches, &path)
-        })
-        .await
-        .map_err(Error::Task)??;
+        let written = tokio::task::spawn_blocking(move || write(&records, &path))
+            .await
+            .map_err(Error::Task)??;
         let meta = SegmentMeta {
             first_sequence,
             last_sequence,

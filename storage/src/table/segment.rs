@@ -20,6 +20,9 @@ pub(crate) struct SegmentMeta {
     /// Earliest and latest start of a span, nanoseconds since the epoch.
     pub(crate) start_min: i64,
     pub(crate) start_max: i64,
+    /// Longest duration of a span, nanoseconds; the largest number where an early manifest does not say.
+    #[serde(default = "unknown_duration")]
+    pub(crate) duration_max: i64,
     /// When the oldest and the newest record was received, nanoseconds since the epoch.
     pub(crate) received_min: i64,
     pub(crate) received_max: i64,
@@ -31,6 +34,10 @@ pub(crate) struct SegmentMeta {
     /// Services, sorted; none when there are too many to list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) services: Option<Vec<String>>,
+}
+
+fn unknown_duration() -> i64 {
+    i64::MAX
 }
 
 /// A segment that can be read. Whoever holds it may rely on the file being there.

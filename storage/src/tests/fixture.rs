@@ -8,7 +8,13 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use datafusion::arrow::array::{Array, AsArray};
 use datafusion::prelude::SessionContext;
-use epicenter_schema::{LinkRow, RawValue, ResourceRow, SpanBatch, SpanBatchBuilder, SpanRow, Timestamp};
+use epicenter_proto::Message;
+use epicenter_proto::otlp::common::{AnyValue, ArrayValue, KeyValue, any_value::Value};
+use epicenter_proto::otlp::trace::{
+    Span,
+    span::{Event, Link},
+};
+use epicenter_schema::{FlatBatch, LinkRow, RawValue, ResourceRow, SpanBatch, SpanBatchBuilder, SpanRow, Timestamp};
 use futures::stream::BoxStream;
 use object_store::path::Path as ObjectPath;
 use object_store::{
@@ -27,20 +33,80 @@ use tempfile::TempDir;
 /// Spans of one trace: they lie in one request or in neighbouring ones.
 pub(super) const TRACE_SPANS: u64 = 4;
 
-/// A payload stands for `count` spans from number `first` on.
+/// A payload stands for `count` spans from number `first` on: both numbers, then the Span message of each span with what
+/// is nested in it, behind its length.
 pub(super) fn payload(first: u64, count: u64) -> Bytes {
     let mut bytes = first.to_le_bytes().to_vec();
     bytes.extend(count.to_le_bytes());
-    // As long as a small request, so that files of the log fill up.
-    bytes.resize(64 + count as usize * 8, 0xE5);
+    for number in first..first + count {
+        let message = nested(number).encode_to_vec();
+        bytes.extend((message.len() as u32).to_le_bytes());
+        bytes.extend(message);
+    }
     bytes.into()
 }
 
-/// The spans of a payload.
-pub(super) fn decode(payload: &[u8]) -> SpanBatch {
-    let first = u64::from_le_bytes(payload[..8].try_into().expect("8 bytes"));
-    let count = u64::from_le_bytes(payload[8..16].try_into().expect("8 bytes"));
-    spans(first, count)
+/// The flat columns of the spans of a payload.
+pub(super) fn decode(payload: &[u8]) -> FlatBatch {
+    let word = |at: usize| u64::from_le_bytes(payload[at..at + 8].try_into().expect("8 bytes"));
+    let (first, count) = (word(0), word(8));
+    let mut at = 16;
+    let mut messages = Vec::new();
+    for _ in 0..count {
+        let length = u32::from_le_bytes(payload[at..at + 4].try_into().expect("4 bytes"));
+        messages.push((at as u32 + 4, length));
+        at += 4 + length as usize;
+    }
+    FlatBatch::new(build(first, count, false), messages)
+}
+
+/// What is nested in a span, as OTLP has it; [`spans`] has the same as columns.
+fn nested(number: u64) -> Span {
+    let odd = number % 2 == 1;
+    let pair = |key: &str, value: Option<Value>| KeyValue {
+        key: key.to_owned(),
+        value: Some(AnyValue { value }),
+        ..KeyValue::default()
+    };
+    let text = |key: &str, text: &str| pair(key, Some(Value::StringValue(text.to_owned())));
+    Span {
+        attributes: vec![
+            pair("number", Some(Value::IntValue(number as i64))),
+            pair(
+                "ratio",
+                Some(Value::DoubleValue(if odd { f64::NEG_INFINITY } else { -0.0 })),
+            ),
+            text("text", &number.to_string()),
+            pair("yes", Some(Value::BoolValue(odd))),
+            pair("raw", Some(Value::BytesValue(vec![0, 255, number as u8]))),
+            pair("list", Some(Value::ArrayValue(ArrayValue::default()))),
+            pair("nothing", None),
+            text("text", "again"),
+        ],
+        events: if odd {
+            vec![Event {
+                time_unix_nano: number,
+                name: "exception".to_owned(),
+                attributes: vec![text("exception.type", "Timeout")],
+                dropped_attributes_count: 2,
+            }]
+        } else {
+            Vec::new()
+        },
+        links: if odd {
+            vec![Link {
+                trace_id: trace_id(number + 1).to_vec(),
+                span_id: number.to_be_bytes().to_vec(),
+                trace_state: "a=b".to_owned(),
+                attributes: vec![text("why", "batch")],
+                dropped_attributes_count: 1,
+                flags: 3,
+            }]
+        } else {
+            Vec::new()
+        },
+        ..Span::default()
+    }
 }
 
 pub(super) fn trace_id(number: u64) -> [u8; 16] {
@@ -51,6 +117,10 @@ pub(super) fn trace_id(number: u64) -> [u8; 16] {
 
 /// Spans of which every column is used by some.
 pub(super) fn spans(first: u64, count: u64) -> SpanBatch {
+    build(first, count, true)
+}
+
+fn build(first: u64, count: u64, with_nested: bool) -> SpanBatch {
     let mut builder = SpanBatchBuilder::with_capacity(count as usize);
     for number in first..first + count {
         let service = format!("service-{}", number % 3);
@@ -62,27 +132,15 @@ pub(super) fn spans(first: u64, count: u64) -> SpanBatch {
             instance: Some(b"pod-7"),
             node: odd.then_some(b"node-1"),
             zone: None,
-            json: format!("{{\"resource\":{{\"n\":{}}}}}", number % 3).as_bytes(),
+            json: format!(
+                r#"{{"resource":{{"attributes":[{{"key":"shard","value":{{"intValue":"{}"}}}}]}}}}"#,
+                number % 3
+            )
+            .as_bytes(),
         });
         builder.set_scope(b"{\"scope\":{\"name\":\"lib\"}}");
-        builder.attribute(b"number", RawValue::Int(number as i64));
-        builder.attribute(b"ratio", RawValue::Double(if odd { f64::NEG_INFINITY } else { -0.0 }));
-        builder.attribute(b"text", RawValue::String(number.to_string().as_bytes()));
-        builder.attribute(b"yes", RawValue::Bool(odd));
-        builder.attribute(b"raw", RawValue::Bytes(&[0, 255, number as u8]));
-        builder.attribute(b"list", RawValue::Json(b"{\"arrayValue\":{}}"));
-        builder.attribute(b"nothing", RawValue::Empty);
-        if odd {
-            builder.event_attribute(b"exception.type", RawValue::String(b"Timeout"));
-            builder.event(number as i64, b"exception", 2);
-            builder.link_attribute(b"why", RawValue::String(b"batch"));
-            builder.link(&LinkRow {
-                trace_id: trace_id(number + 1),
-                span_id: number.to_be_bytes(),
-                trace_state: b"a=b",
-                dropped_attributes_count: 1,
-                flags: 3,
-            });
+        if with_nested {
+            push_nested(&mut builder, number);
         }
         builder.commit(&SpanRow {
             trace_id: trace_id(number),
@@ -97,6 +155,7 @@ pub(super) fn spans(first: u64, count: u64) -> SpanBatch {
             status_code: (number % 3) as i32,
             status_message: if odd { b"deadline exceeded" } else { b"" },
             error: odd,
+            error_logged: odd,
             protocol: odd.then_some(b"http"),
             peer_kind: odd.then_some(b"service"),
             peer: odd.then_some(b"cart"),
@@ -115,6 +174,30 @@ pub(super) fn spans(first: u64, count: u64) -> SpanBatch {
         });
     }
     builder.finish().expect("all text is text")
+}
+
+fn push_nested(builder: &mut SpanBatchBuilder, number: u64) {
+    let odd = number % 2 == 1;
+    builder.attribute(b"number", RawValue::Int(number as i64));
+    builder.attribute(b"ratio", RawValue::Double(if odd { f64::NEG_INFINITY } else { -0.0 }));
+    builder.attribute(b"text", RawValue::String(number.to_string().as_bytes()));
+    builder.attribute(b"yes", RawValue::Bool(odd));
+    builder.attribute(b"raw", RawValue::Bytes(&[0, 255, number as u8]));
+    builder.attribute(b"list", RawValue::Json(b"{\"arrayValue\":{\"values\":[]}}"));
+    builder.attribute(b"nothing", RawValue::Empty);
+    builder.attribute(b"text", RawValue::String(b"again"));
+    if odd {
+        builder.event_attribute(b"exception.type", RawValue::String(b"Timeout"));
+        builder.event(number as i64, b"exception", 2);
+        builder.link_attribute(b"why", RawValue::String(b"batch"));
+        builder.link(&LinkRow {
+            trace_id: trace_id(number + 1),
+            span_id: number.to_be_bytes(),
+            trace_state: b"a=b",
+            dropped_attributes_count: 1,
+            flags: 3,
+        });
+    }
 }
 
 /// A second apart.
@@ -205,7 +288,9 @@ fn files_in(dir: &Path) -> Vec<std::path::PathBuf> {
 
 /// Appends spans `first..first + count` as one request.
 pub(super) async fn append(store: &Store, first: u64, count: u64) -> Result<(), crate::AppendError> {
-    store.append(payload(first, count), spans(first, count)).await
+    let payload = payload(first, count);
+    let spans = decode(&payload);
+    store.append(payload, spans).await
 }
 
 /// Seals everything that is unsealed.

@@ -1,9 +1,9 @@
 //! What spans share: resource and scope. Each is walked once, however many spans it has.
 
-use super::value::{key_value, write_key_value, write_text};
-use super::wire::{Reader, merge};
 use super::{DecodeError, Walk};
 use crate::normalize::ResourceFacts;
+use epicenter_schema::otlp::value::{key_value, write_key_value, write_text};
+use epicenter_schema::otlp::wire::{Reader, merge};
 use std::borrow::Cow;
 use std::io::Write;
 

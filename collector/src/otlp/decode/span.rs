@@ -1,10 +1,11 @@
-//! One span, with its attributes, events and links.
+//! One span: its flat columns, and every byte of what is nested in it checked.
 
-use super::value::{Value, key_value};
-use super::wire::Reader;
 use super::{DecodeError, Reason, Walk};
 use crate::normalize::{HOST_PORT_MAX, SpanFacts};
-use epicenter_schema::{LinkRow, SpanRow};
+use epicenter_schema::SpanRow;
+use epicenter_schema::otlp::text;
+use epicenter_schema::otlp::value::{Value, checked_key_value};
+use epicenter_schema::otlp::wire::Reader;
 
 /// Identifiers and times as received; judged when the span ends.
 #[derive(Default)]
@@ -26,20 +27,18 @@ impl Walk {
             match field.number {
                 1 => raw.trace_id = field.bytes()?,
                 2 => raw.span_id = field.bytes()?,
-                3 => row.trace_state = field.bytes()?,
+                3 => row.trace_state = text(field.bytes()?)?,
                 4 => raw.parent_span_id = field.bytes()?,
-                5 => row.name = field.bytes()?,
+                5 => row.name = text(field.bytes()?)?,
                 6 => row.kind = field.int32()?,
                 7 => raw.start = field.fixed64()?,
                 8 => raw.end = field.fixed64()?,
                 9 => {
-                    let (key, value) = key_value(field.bytes()?)?;
-                    let value = value.unwrap_or(Value::Empty);
-                    if let Some(scalar) = value.scalar() {
+                    self.count_item()?;
+                    let (key, value) = checked_key_value(field.bytes()?)?;
+                    if let Some(scalar) = value.unwrap_or(Value::Empty).scalar() {
                         facts.observe(key, scalar);
                     }
-                    self.count_item()?;
-                    self.builder.attribute(key, value.raw(&mut self.scratch)?);
                 }
                 10 => row.dropped_attributes_count = field.uint32()?,
                 11 => self.event(field.bytes()?, &mut facts)?,
@@ -63,66 +62,56 @@ impl Walk {
                     }),
                     None => self.builder.commit(&row),
                 }
+                self.messages.push(self.place(message));
             }
-            Err(reason) => {
-                self.rejected.add(reason);
-                self.builder.rollback()?;
-                for text in [row.name, row.trace_state, row.status_message] {
-                    std::str::from_utf8(text).map_err(|_| epicenter_schema::Error::Text {
-                        column: "rejected span",
-                    })?;
-                }
-            }
+            Err(reason) => self.rejected.add(reason),
         }
         Ok(())
     }
 
+    /// Offset and length of a part of the request. Both fit: a request is at most 256 MiB.
+    fn place(&self, message: &[u8]) -> (u32, u32) {
+        let offset = message.as_ptr().addr() - self.request;
+        (offset as u32, message.len() as u32)
+    }
+
     fn event<'a>(&mut self, message: &'a [u8], facts: &mut SpanFacts<'a>) -> Result<(), DecodeError> {
-        let (mut time, mut name, mut dropped): (u64, &[u8], u32) = (0, b"", 0);
+        self.count_item()?;
         let mut fields = Reader::new(message, "Event");
         while let Some(field) = fields.next()? {
             match field.number {
-                1 => time = field.fixed64()?,
-                2 => name = field.bytes()?,
+                1 => drop(field.fixed64()?),
+                2 => facts.observe_event_name(text(field.bytes()?)?),
                 3 => {
-                    let (key, value) = key_value(field.bytes()?)?;
-                    let value = value.unwrap_or(Value::Empty);
-                    if let Some(scalar) = value.scalar() {
+                    self.count_item()?;
+                    let (key, value) = checked_key_value(field.bytes()?)?;
+                    if let Some(scalar) = value.unwrap_or(Value::Empty).scalar() {
                         facts.observe_event(key, scalar);
                     }
-                    self.count_item()?;
-                    self.builder.event_attribute(key, value.raw(&mut self.scratch)?);
                 }
-                4 => dropped = field.uint32()?,
+                4 => drop(field.uint32()?),
                 _ => {}
             }
         }
-        self.count_item()?;
-        self.builder.event(time as i64, name, dropped);
         Ok(())
     }
 
     fn link(&mut self, message: &[u8]) -> Result<(), DecodeError> {
-        let mut link = LinkRow::default();
+        self.count_item()?;
         let mut fields = Reader::new(message, "Link");
         while let Some(field) = fields.next()? {
             match field.number {
-                1 => link.trace_id = field.bytes()?.try_into().unwrap_or_default(),
-                2 => link.span_id = field.bytes()?.try_into().unwrap_or_default(),
-                3 => link.trace_state = field.bytes()?,
+                1 | 2 => drop(field.bytes()?),
+                3 => drop(text(field.bytes()?)?),
                 4 => {
-                    let (key, value) = key_value(field.bytes()?)?;
-                    let value = value.unwrap_or(Value::Empty);
                     self.count_item()?;
-                    self.builder.link_attribute(key, value.raw(&mut self.scratch)?);
+                    checked_key_value(field.bytes()?)?;
                 }
-                5 => link.dropped_attributes_count = field.uint32()?,
-                6 => link.flags = field.fixed32()?,
+                5 => drop(field.uint32()?),
+                6 => drop(field.fixed32()?),
                 _ => {}
             }
         }
-        self.count_item()?;
-        self.builder.link(&link);
         Ok(())
     }
 }
@@ -132,7 +121,7 @@ fn status<'a>(message: &'a [u8], row: &mut SpanRow<'a>) -> Result<(), DecodeErro
     let mut fields = Reader::new(message, "Status");
     while let Some(field) = fields.next()? {
         match field.number {
-            2 => row.status_message = field.bytes()?,
+            2 => row.status_message = text(field.bytes()?)?,
             3 => row.status_code = field.int32()?,
             _ => {}
         }

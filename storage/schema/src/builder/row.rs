@@ -60,6 +60,7 @@ pub struct SpanRow<'a> {
     /// Empty for none.
     pub status_message: &'a [u8],
     pub error: bool,
+    pub error_logged: bool,
     pub protocol: Option<&'a [u8]>,
     pub peer_kind: Option<&'a [u8]>,
     pub peer: Option<&'a [u8]>,

@@ -15,6 +15,7 @@ fn segment(number: u64) -> Arc<Segment> {
         first_sequence: number,
         last_sequence: number,
         traces: 20_000,
+        duration_max: 1_000_000,
         services: Some((0..10).map(|service| format!("service-{service}")).collect()),
     }))
 }
@@ -119,10 +120,12 @@ fn the_writers_of_a_table_are_bounded() {
 #[test]
 fn the_first_format_is_still_read() {
     let body = "{\"format\":\"epicenter-table\",\"format_version\":1,\"schema_version\":1,\"version\":7,\"sealed_through\":42,\
-                \"catalog\":\"catalog/00000000000000000007.jsonl\",\"segments\":[]}\n";
+                \"catalog\":\"catalog/00000000000000000007.jsonl\",\"segments\":[{\"path\":\"segments/1.parquet\",\"rows\":1,\"bytes\":2,\"start_min\":3,\"start_max\":4,\
+                \"received_min\":5,\"received_max\":6,\"first_sequence\":1,\"last_sequence\":42,\"traces\":1}]}\n";
     let text = format!("{body}crc32c {:08x}\n", crc32c::crc32c(body.as_bytes()));
     let read = Manifest::decode(&manifest::path_of(7), text.as_bytes(), "me").expect("decodes");
     let mine = &read.writers["me"];
     assert_eq!((read.version, mine.sealed_through), (7, 42));
+    assert_eq!(read.added.len(), 1);
     assert_eq!(mine.catalog.as_deref(), Some("catalog/00000000000000000007.jsonl"));
 }

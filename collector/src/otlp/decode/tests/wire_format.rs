@@ -98,9 +98,12 @@ fn nesting_has_an_end() {
     assert!(protobuf(&nest(VALUE_DEPTH_MAX)).is_ok());
     assert!(matches!(
         protobuf(&nest(VALUE_DEPTH_MAX + 1)),
-        Err(DecodeError::TooDeep)
+        Err(DecodeError::Wire(WireError::TooDeep))
     ));
-    assert!(matches!(protobuf(&nest(20_000)), Err(DecodeError::TooDeep)));
+    assert!(matches!(
+        protobuf(&nest(20_000)),
+        Err(DecodeError::Wire(WireError::TooDeep))
+    ));
 }
 
 #[test]

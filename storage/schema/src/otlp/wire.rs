@@ -1,19 +1,20 @@
 //! The fields of one protobuf message, one at a time.
 
-use super::DecodeError;
+use super::WireError;
 use std::borrow::Cow;
 
 /// Reads the fields of a message from its bytes.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Reader<'a> {
+pub struct Reader<'a> {
     rest: &'a [u8],
     message: &'static str,
 }
 
 /// One field: its number and what the wire says.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Field<'a> {
-    pub(super) number: u32,
+pub struct Field<'a> {
+    /// The field's number.
+    pub number: u32,
     value: Wire<'a>,
     message: &'static str,
 }
@@ -27,13 +28,17 @@ enum Wire<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(bytes: &'a [u8], message: &'static str) -> Self {
+    /// Reads `bytes`, which are a message of this name.
+    pub fn new(bytes: &'a [u8], message: &'static str) -> Self {
         Self { rest: bytes, message }
     }
 
     /// The next field; none at the end of the message.
+    ///
+    /// # Errors
+    /// Bytes that are no field.
     #[inline]
-    pub(super) fn next(&mut self) -> Result<Option<Field<'a>>, DecodeError> {
+    pub fn next(&mut self) -> Result<Option<Field<'a>>, WireError> {
         if self.rest.is_empty() {
             return Ok(None);
         }
@@ -41,17 +46,17 @@ impl<'a> Reader<'a> {
         let number = u32::try_from(tag >> 3)
             .ok()
             .filter(|n| (1..1 << 29).contains(n))
-            .ok_or(DecodeError::Tag(tag))?;
+            .ok_or(WireError::Tag(tag))?;
         let value = match tag & 7 {
             0 => Wire::Varint(self.varint()?),
             1 => Wire::Fixed64(u64::from_le_bytes(self.array()?)),
             2 => {
-                let len = usize::try_from(self.varint()?).map_err(|_| DecodeError::Truncated)?;
+                let len = usize::try_from(self.varint()?).map_err(|_| WireError::Truncated)?;
                 Wire::Bytes(self.take(len)?)
             }
-            3 | 4 => return Err(DecodeError::Group(number)),
+            3 | 4 => return Err(WireError::Group(number)),
             5 => Wire::Fixed32(u32::from_le_bytes(self.array()?)),
-            _ => return Err(DecodeError::Tag(tag)),
+            _ => return Err(WireError::Tag(tag)),
         };
         Ok(Some(Field {
             number,
@@ -61,21 +66,21 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    fn take(&mut self, len: usize) -> Result<&'a [u8], DecodeError> {
-        let (head, rest) = self.rest.split_at_checked(len).ok_or(DecodeError::Truncated)?;
+    fn take(&mut self, len: usize) -> Result<&'a [u8], WireError> {
+        let (head, rest) = self.rest.split_at_checked(len).ok_or(WireError::Truncated)?;
         self.rest = rest;
         Ok(head)
     }
 
     #[inline]
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        let (head, rest) = self.rest.split_first_chunk().ok_or(DecodeError::Truncated)?;
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
+        let (head, rest) = self.rest.split_first_chunk().ok_or(WireError::Truncated)?;
         self.rest = rest;
         Ok(*head)
     }
 
     #[inline]
-    fn varint(&mut self) -> Result<u64, DecodeError> {
+    fn varint(&mut self) -> Result<u64, WireError> {
         match self.rest {
             [byte, rest @ ..] if *byte < 0x80 => {
                 self.rest = rest;
@@ -89,11 +94,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn long_varint(&mut self) -> Result<u64, DecodeError> {
+    fn long_varint(&mut self) -> Result<u64, WireError> {
         let mut value = 0u64;
         for (index, byte) in self.rest.iter().take(10).enumerate() {
             if index == 9 && *byte > 1 {
-                return Err(DecodeError::Varint);
+                return Err(WireError::Varint);
             }
             value |= u64::from(byte & 0x7f) << (7 * index);
             if *byte < 0x80 {
@@ -101,22 +106,25 @@ impl<'a> Reader<'a> {
                 return Ok(value);
             }
         }
-        Err(DecodeError::Truncated)
+        Err(WireError::Truncated)
     }
 }
 
 impl<'a> Field<'a> {
     #[cold]
-    fn wrong(&self) -> DecodeError {
-        DecodeError::WireType {
+    fn wrong(&self) -> WireError {
+        WireError::WireType {
             message: self.message,
             field: self.number,
         }
     }
 
     /// A string, bytes or a submessage.
+    ///
+    /// # Errors
+    /// The field has another wire type.
     #[inline]
-    pub(super) fn bytes(&self) -> Result<&'a [u8], DecodeError> {
+    pub fn bytes(&self) -> Result<&'a [u8], WireError> {
         if let Wire::Bytes(bytes) = self.value {
             Ok(bytes)
         } else {
@@ -125,8 +133,11 @@ impl<'a> Field<'a> {
     }
 
     /// An int64, uint64 or bool.
+    ///
+    /// # Errors
+    /// The field has another wire type.
     #[inline]
-    pub(super) fn varint(&self) -> Result<u64, DecodeError> {
+    pub fn varint(&self) -> Result<u64, WireError> {
         if let Wire::Varint(value) = self.value {
             Ok(value)
         } else {
@@ -135,20 +146,29 @@ impl<'a> Field<'a> {
     }
 
     /// A uint32: the low bits of the varint.
+    ///
+    /// # Errors
+    /// The field has another wire type.
     #[inline]
-    pub(super) fn uint32(&self) -> Result<u32, DecodeError> {
+    pub fn uint32(&self) -> Result<u32, WireError> {
         Ok(self.varint()? as u32)
     }
 
     /// An int32 or an enum: the low bits of the varint.
+    ///
+    /// # Errors
+    /// The field has another wire type.
     #[inline]
-    pub(super) fn int32(&self) -> Result<i32, DecodeError> {
+    pub fn int32(&self) -> Result<i32, WireError> {
         Ok(self.varint()? as i32)
     }
 
     /// A fixed64 or the bits of a double.
+    ///
+    /// # Errors
+    /// The field has another wire type.
     #[inline]
-    pub(super) fn fixed64(&self) -> Result<u64, DecodeError> {
+    pub fn fixed64(&self) -> Result<u64, WireError> {
         if let Wire::Fixed64(value) = self.value {
             Ok(value)
         } else {
@@ -157,8 +177,11 @@ impl<'a> Field<'a> {
     }
 
     /// A fixed32.
+    ///
+    /// # Errors
+    /// The field has another wire type.
     #[inline]
-    pub(super) fn fixed32(&self) -> Result<u32, DecodeError> {
+    pub fn fixed32(&self) -> Result<u32, WireError> {
         if let Wire::Fixed32(value) = self.value {
             Ok(value)
         } else {
@@ -168,7 +191,7 @@ impl<'a> Field<'a> {
 }
 
 /// Adds another occurrence of a submessage: by the encoding's rules, messages are merged by joining their bytes.
-pub(super) fn merge<'a>(message: &mut Option<Cow<'a, [u8]>>, more: &'a [u8]) {
+pub fn merge<'a>(message: &mut Option<Cow<'a, [u8]>>, more: &'a [u8]) {
     match message {
         None => *message = Some(Cow::Borrowed(more)),
         Some(bytes) => bytes.to_mut().extend_from_slice(more),

@@ -6,30 +6,38 @@
 //! Source: OTLP specification, JSON Protobuf Encoding; the ProtoJSON mapping.
 
 use super::wire::Reader;
-use super::{DecodeError, VALUE_DEPTH_MAX};
+use super::{VALUE_DEPTH_MAX, WireError, text};
+use crate::RawValue;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use epicenter_schema::RawValue;
 use std::borrow::Cow;
 use std::io::Write;
 
 /// An AnyValue, with lists not looked into yet.
 #[derive(Clone, Debug)]
-pub(super) enum Value<'a> {
+pub enum Value<'a> {
+    /// No alternative is set.
     Empty,
+    /// Text, which claims to be UTF-8.
     String(&'a [u8]),
+    /// A truth value.
     Bool(bool),
+    /// A signed integer.
     Int(i64),
+    /// A double, bit for bit.
     Double(f64),
+    /// The bytes of an ArrayValue message.
     Array(Cow<'a, [u8]>),
+    /// The bytes of a KeyValueList message.
     KeyValues(Cow<'a, [u8]>),
+    /// Raw bytes.
     Bytes(&'a [u8]),
 }
 
 impl<'a> Value<'a> {
     /// Merges the fields of an AnyValue message into this one: the last alternative wins, but a list met again grows.
     #[inline]
-    fn merge(&mut self, message: &'a [u8]) -> Result<(), DecodeError> {
+    fn merge(&mut self, message: &'a [u8]) -> Result<(), WireError> {
         let mut fields = Reader::new(message, "AnyValue");
         while let Some(field) = fields.next()? {
             match field.number {
@@ -58,8 +66,11 @@ impl<'a> Value<'a> {
     }
 
     /// As the builder takes it; lists are written to `scratch`, which is cleared first.
+    ///
+    /// # Errors
+    /// A list that is none.
     #[inline]
-    pub(super) fn raw<'b>(&'b self, scratch: &'b mut Vec<u8>) -> Result<RawValue<'b>, DecodeError> {
+    pub fn raw<'b>(&'b self, scratch: &'b mut Vec<u8>) -> Result<RawValue<'b>, WireError> {
         Ok(match self.scalar() {
             Some(scalar) => scalar,
             None => {
@@ -72,7 +83,7 @@ impl<'a> Value<'a> {
 
     /// As the builder takes it, unless it is a list.
     #[inline]
-    pub(super) fn scalar(&self) -> Option<RawValue<'a>> {
+    pub fn scalar(&self) -> Option<RawValue<'a>> {
         Some(match self {
             Self::Empty => RawValue::Empty,
             Self::String(text) => RawValue::String(text),
@@ -85,7 +96,7 @@ impl<'a> Value<'a> {
     }
 
     /// The first text of an array.
-    pub(super) fn first_text(&self) -> Option<&[u8]> {
+    pub fn first_text(&self) -> Option<&[u8]> {
         let Self::Array(items) = self else { return None };
         let mut fields = Reader::new(items, "ArrayValue");
         while let Ok(Some(field)) = fields.next() {
@@ -102,9 +113,13 @@ impl<'a> Value<'a> {
     }
 }
 
-/// A KeyValue message. `None` for the value when the message has no value field, which reads like an empty one.
+/// A KeyValue message. `None` for the value when the message has no value field, which reads like an empty one. Costs
+/// no look at texts and lists.
+///
+/// # Errors
+/// Bytes that are no KeyValue.
 #[inline]
-pub(super) fn key_value(message: &[u8]) -> Result<(&[u8], Option<Value<'_>>), DecodeError> {
+pub fn key_value(message: &[u8]) -> Result<(&[u8], Option<Value<'_>>), WireError> {
     let mut key: &[u8] = b"";
     let mut value: Option<Value<'_>> = None;
     let mut fields = Reader::new(message, "KeyValue");
@@ -119,9 +134,58 @@ pub(super) fn key_value(message: &[u8]) -> Result<(&[u8], Option<Value<'_>>), De
     Ok((key, value))
 }
 
-fn write_value(out: &mut Vec<u8>, value: &Value<'_>, depth: usize) -> Result<(), DecodeError> {
+/// The same, with every text in it checked to be UTF-8 and every list in it read to its end.
+///
+/// # Errors
+/// Bytes that are no KeyValue, text that is none, or lists nested too deep.
+#[inline]
+pub fn checked_key_value(message: &[u8]) -> Result<(&[u8], Option<Value<'_>>), WireError> {
+    let (key, value) = key_value(message)?;
+    text(key)?;
+    match &value {
+        Some(Value::String(value)) => drop(text(value)?),
+        Some(list @ (Value::Array(_) | Value::KeyValues(_))) => check(list, 0)?,
+        _ => {}
+    }
+    Ok((key, value))
+}
+
+fn check(value: &Value<'_>, depth: usize) -> Result<(), WireError> {
     if depth > VALUE_DEPTH_MAX {
-        return Err(DecodeError::TooDeep);
+        return Err(WireError::TooDeep);
+    }
+    match value {
+        Value::String(value) => drop(text(value)?),
+        Value::Array(items) => {
+            let mut fields = Reader::new(items, "ArrayValue");
+            while let Some(field) = fields.next()? {
+                if field.number == 1 {
+                    let mut item = Value::Empty;
+                    item.merge(field.bytes()?)?;
+                    check(&item, depth + 1)?;
+                }
+            }
+        }
+        Value::KeyValues(items) => {
+            let mut fields = Reader::new(items, "KeyValueList");
+            while let Some(field) = fields.next()? {
+                if field.number == 1 {
+                    let (key, value) = key_value(field.bytes()?)?;
+                    text(key)?;
+                    if let Some(value) = value {
+                        check(&value, depth + 1)?;
+                    }
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn write_value(out: &mut Vec<u8>, value: &Value<'_>, depth: usize) -> Result<(), WireError> {
+    if depth > VALUE_DEPTH_MAX {
+        return Err(WireError::TooDeep);
     }
     match value {
         Value::Empty => out.extend_from_slice(b"{}"),
@@ -167,7 +231,10 @@ fn write_value(out: &mut Vec<u8>, value: &Value<'_>, depth: usize) -> Result<(),
 }
 
 /// Writes a KeyValue message as OTLP/JSON.
-pub(super) fn write_key_value(out: &mut Vec<u8>, message: &[u8], depth: usize) -> Result<(), DecodeError> {
+///
+/// # Errors
+/// Bytes that are no KeyValue, or lists nested too deep, counted from `depth`.
+pub fn write_key_value(out: &mut Vec<u8>, message: &[u8], depth: usize) -> Result<(), WireError> {
     let (key, value) = key_value(message)?;
     out.extend_from_slice(b"{\"key\":");
     write_text(out, key);
@@ -195,7 +262,7 @@ fn print(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
 }
 
 /// Writes a JSON string. Bytes that are not UTF-8 pass through, to be found when the column is checked.
-pub(super) fn write_text(out: &mut Vec<u8>, text: &[u8]) {
+pub fn write_text(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
     let mut rest = text;
     while let Some(at) = rest.iter().position(|b| matches!(b, b'"' | b'\\' | 0..0x20)) {

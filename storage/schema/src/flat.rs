@@ -1,0 +1,96 @@
+//! Spans whose nested parts still lie in the bytes of their request.
+//!
+//! Most spans are asked for nothing nested between their arrival and their sealing. So a request is first turned into its
+//! flat columns only, and beside each row stands where its Span message lies in the request; attributes, events and links
+//! become columns when somebody asks, or when they are sealed.
+
+use crate::{Error, NestedBuilder, SpanBatch, arrow_schema, name};
+use arrow::array::ArrayRef;
+use arrow::record_batch::RecordBatch;
+use std::ops::Range;
+
+/// The flat columns of one request's spans, and where in the request each span is. The columns `attributes`, `events` and
+/// `links` of the batch are empty in every row.
+#[derive(Clone, Debug)]
+pub struct FlatBatch {
+    batch: SpanBatch,
+    /// Offset and length of each row's Span message.
+    messages: Vec<(u32, u32)>,
+}
+
+impl FlatBatch {
+    /// Puts together what a walk over a request found: row `n` of the batch is the Span message at `messages[n]`, given
+    /// as offset and length.
+    ///
+    /// # Panics
+    /// When there are not as many messages as rows.
+    pub fn new(batch: SpanBatch, messages: Vec<(u32, u32)>) -> Self {
+        assert_eq!(batch.len(), messages.len(), "one message a row");
+        Self { batch, messages }
+    }
+
+    /// The flat columns.
+    pub fn batch(&self) -> &SpanBatch {
+        &self.batch
+    }
+
+    /// How many spans.
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// True for a request of no spans.
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// Bytes of memory held, the request not counted.
+    pub fn memory_size(&self) -> usize {
+        self.batch.memory_size() + self.messages.capacity() * size_of::<(u32, u32)>()
+    }
+
+    /// Where the Span message of a row lies in the request.
+    pub fn message(&self, row: usize) -> Range<usize> {
+        let (offset, length) = self.messages[row];
+        offset as usize..offset as usize + length as usize
+    }
+
+    /// All columns, nested ones included; `payload` is the request that this was made of. Costs a walk over it.
+    ///
+    /// # Errors
+    /// When `payload` is another request.
+    pub fn with_nested(&self, payload: &[u8]) -> Result<SpanBatch, Error> {
+        let rows: Vec<u32> = (0..self.len() as u32).collect();
+        with_nested(self.batch.record_batch(), self, payload, &rows)
+    }
+
+    /// All columns of some rows, in the order given.
+    ///
+    /// # Errors
+    /// When `payload` is another request.
+    pub fn rows_with_nested(&self, payload: &[u8], rows: &[u32]) -> Result<SpanBatch, Error> {
+        let indices = arrow::array::UInt32Array::from(rows.to_vec());
+        let taken = arrow::compute::take_record_batch(self.batch.record_batch(), &indices)?;
+        with_nested(&taken, self, payload, rows)
+    }
+}
+
+fn with_nested(columns: &RecordBatch, flat: &FlatBatch, payload: &[u8], rows: &[u32]) -> Result<SpanBatch, Error> {
+    let mut nested = NestedBuilder::with_capacity(rows.len());
+    for row in rows {
+        let message = payload.get(flat.message(*row as usize));
+        nested.span(message.ok_or(crate::otlp::WireError::Truncated)?)?;
+        nested.close();
+    }
+    SpanBatch::try_new(replace_nested(columns, nested.finish()?)?)
+}
+
+/// The batch with other columns `attributes`, `events` and `links`.
+fn replace_nested(batch: &RecordBatch, nested: [ArrayRef; 3]) -> Result<RecordBatch, Error> {
+    let mut columns = batch.columns().to_vec();
+    for (name, column) in [name::ATTRIBUTES, name::EVENTS, name::LINKS].into_iter().zip(nested) {
+        let index = arrow_schema().index_of(name)?;
+        columns[index] = column;
+    }
+    Ok(RecordBatch::try_new(arrow_schema(), columns)?)
+}
