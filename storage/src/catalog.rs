@@ -67,12 +67,16 @@ impl Catalog {
     /// The catalogue as it was persisted.
     pub(crate) fn restore(entries: Vec<Entry>) -> Self {
         let catalog = Self::default();
-        let mut state = catalog.state.write().unwrap_or_else(PoisonError::into_inner);
+        catalog.merge(entries);
+        catalog
+    }
+
+    /// Adds what another catalogue knows.
+    pub(crate) fn merge(&self, entries: Vec<Entry>) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         for entry in entries {
             state.insert(&entry.service, entry.operation, entry.seen.0);
         }
-        drop(state);
-        catalog
     }
 
     /// Takes note of what a batch is of.

@@ -73,11 +73,35 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// Another process committed in between.
-    #[error("manifest {path} was written by somebody else")]
+    /// Another process commits under the name of this one: its data folder was copied, or two run on it at once.
+    #[error("another process commits to the table as writer {writer}: was the data folder copied?")]
     Conflict {
-        /// The manifest that was to be written.
-        path: String,
+        /// The name of this process's log.
+        writer: String,
+    },
+    /// Segments that were to be replaced are gone: another process replaced or dropped them first.
+    #[error("segments that were to be replaced are not in the table any more")]
+    Superseded,
+    /// Others commit so often that this commit found no room; it is tried again.
+    #[error("the table changed {times} times while this commit was tried")]
+    Contended {
+        /// How often it was tried.
+        times: usize,
+    },
+    /// More logs feed the table than a manifest lists.
+    #[error("the table has {limit} writers already, no more are taken")]
+    TooManyWriters {
+        /// The most writers of a table.
+        limit: usize,
+    },
+    /// The object store writes over what is there although it was told not to, so commits would not be atomic.
+    #[error(
+        "the object store does not honour conditional writes (If-None-Match: *), on which the safety of the table rests: \
+         {found}"
+    )]
+    Unconditional {
+        /// What it did.
+        found: String,
     },
     /// A segment that cannot be written or read.
     #[error("segment {path} could not be written or read")]

@@ -18,6 +18,7 @@
 //! | `epicenter_storage_seal_duration_seconds` | seals and the time they took |
 //! | `epicenter_storage_seal_failures_total` | seals or commits that failed and are tried again |
 //! | `epicenter_storage_commits_total` | manifests committed |
+//! | `epicenter_storage_commit_rebases_total` | commits made again because another writer of the table came in between |
 //! | `epicenter_storage_expired_spans_total` | spans dropped for their age |
 //! | `epicenter_storage_segments`, `.._segment_spans`, `.._segment_bytes` | the table |
 //! | `epicenter_storage_segments_read_total` | segments opened to answer a query |
@@ -82,6 +83,7 @@ pub(crate) struct Counters {
     pub(crate) seal: Timer,
     pub(crate) seal_failures: Counter,
     pub(crate) commits: Counter,
+    pub(crate) rebases: Counter,
     pub(crate) expired_spans: Counter,
     pub(crate) segments_read: Counter,
     pub(crate) tail_lost: Counter,
@@ -199,6 +201,11 @@ impl Metrics {
                 &counters.seal_failures,
             ),
             ("commits_total", "Manifests committed.", &counters.commits),
+            (
+                "commit_rebases_total",
+                "Commits made again because another writer came in between.",
+                &counters.rebases,
+            ),
             (
                 "segments_read_total",
                 "Segments opened to answer a query.",

@@ -5,7 +5,7 @@ use crate::lock::DirLock;
 use crate::log::{self, Disk, Files, Index, Queue, Writer};
 use crate::metrics::Counters;
 use crate::store::{Inner, Store};
-use crate::table::{self, Committer, Filters, Loaded, Manifest, Objects, Segment};
+use crate::table::{self, Commits, Committer, Filters, Objects};
 use crate::tail::Tails;
 use crate::view::{Unsealed, View};
 use crate::{Clock, Config, Decoder, Error, Service};
@@ -55,7 +55,7 @@ impl Config {
         let log_dir = data_dir.join("log");
         std::fs::create_dir_all(&log_dir).map_err(Error::io("create", &log_dir))?;
         let lock = DirLock::take(data_dir)?;
-        let objects = (parts.wrap_objects)(Objects::local(&data_dir.join("table"))?);
+        let objects = (parts.wrap_objects)(Objects::open(&self, data_dir)?);
         let Restored {
             committer,
             view,
@@ -114,34 +114,26 @@ struct Restored {
 
 /// Reads the manifest, deletes what an unfinished commit left behind, and replays the log from where the table ends.
 async fn restore(config: &Config, log_dir: &Path, objects: &Objects, decoder: &Decoder) -> Result<Restored, Error> {
-    let Loaded {
-        manifest,
-        next_version,
-        newest,
-    } = Manifest::load(objects).await?;
-    let entries = match &manifest.catalog {
-        Some(path) => table::catalog::read(objects, path).await,
-        None => Vec::new(),
-    };
+    let commits = Commits::open(objects.clone(), table::writer_of(log_dir)?).await?;
+    let version = commits.version();
+    let mut entries = Vec::new();
+    for path in version.writers.values().filter_map(|writer| writer.catalog.as_deref()) {
+        entries.extend(table::catalog::read(objects, path).await);
+    }
     let counters = Arc::new(Counters::default());
     let catalog = Arc::new(Catalog::restore(entries));
     let filters = Arc::new(Filters::new(objects.clone(), Arc::clone(&counters)));
-    let segments = manifest.segments.iter().cloned();
-    let segments = segments.map(|meta| Arc::new(Segment::new(meta))).collect();
-    let view = Arc::new(View::new(segments, config));
-    let sealed_through = manifest.sealed_through;
+    let view = Arc::new(View::new(version.segments.to_vec(), config));
     let committer = Committer::new(
         objects.clone(),
         Arc::clone(&view),
         Arc::clone(&catalog),
         Arc::clone(&counters),
         Arc::clone(&filters),
-        manifest,
-        next_version,
+        commits,
     );
-    if newest {
-        committer.delete_orphans().await?;
-    }
+    let sealed_through = committer.sealed_through();
+    committer.delete_orphans().await?;
 
     let replay = Replay {
         log_dir: log_dir.to_owned(),

@@ -16,7 +16,9 @@ const LOOK_INTERVAL_MAX: Duration = Duration::from_secs(1);
 const BACKOFF_MIN: Duration = Duration::from_millis(500);
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
 /// How long the last sealing may take when the service stops. What it does not get to is replayed at the next start.
-const LAST_SEAL_TIME_MAX: Duration = Duration::from_secs(5);
+const LAST_SEAL_TIME_MAX: Duration = Duration::from_secs(4);
+/// How long the work that is under way when the service stops may still take.
+const UNFINISHED_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// The background work of a store. Without it appends and queries work until memory is full.
 pub struct Service {
@@ -32,14 +34,17 @@ impl Service {
     /// Works until `shutdown`, then closes the store and seals what is left.
     ///
     /// # Errors
-    /// [`Error::Conflict`] when somebody else writes to the same table. Other failures are tried again.
+    /// [`Error::Conflict`] when another process commits under the name of this one. Other failures are tried again.
     pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), Error> {
         let look = (self.store.inner.config.seal_after / 4).min(LOOK_INTERVAL_MAX);
         let mut backoff = BACKOFF_MIN;
         let mut housekeeping = Instant::now();
         while !shutdown.is_cancelled() {
             let mut wait = look;
-            match self.work(&mut housekeeping).await {
+            let Some(worked) = bounded(self.work(&mut housekeeping), &shutdown).await else {
+                break;
+            };
+            match worked {
                 Ok(true) => {
                     backoff = BACKOFF_MIN;
                     continue;
@@ -96,6 +101,7 @@ impl Service {
         let inner = &self.store.inner;
         let cutoff = before((inner.clock)(), inner.config.retention);
         self.remove_log();
+        self.committer.refresh().await?;
         self.committer.retain(cutoff).await?;
         self.committer.delete_dropped(now).await;
         Ok(())
@@ -123,7 +129,12 @@ impl Service {
         let started = Instant::now();
         while started.elapsed() < LAST_SEAL_TIME_MAX {
             let rest = self.store.inner.view.ripe(Some(Instant::now()));
-            match self.seal(rest).await {
+            let left = LAST_SEAL_TIME_MAX.saturating_sub(started.elapsed());
+            let Ok(sealed) = tokio::time::timeout(left, self.seal(rest)).await else {
+                tracing::warn!("sealing at the end took too long, the next start reads the log");
+                break;
+            };
+            match sealed {
                 Ok(true) => {}
                 Ok(false) => break,
                 Err(error) => {
@@ -136,5 +147,18 @@ impl Service {
             }
         }
         Ok(())
+    }
+}
+
+/// Waits for the work, but not for long once `shutdown` is cancelled: an object store that does not answer must not
+/// keep the process from stopping. None when it was given up, after which a commit may be undecided.
+async fn bounded<T>(work: impl Future<Output = T>, shutdown: &CancellationToken) -> Option<T> {
+    let patience = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(UNFINISHED_TIME_MAX).await;
+    };
+    tokio::select! {
+        done = work => Some(done),
+        () = patience => None,
     }
 }

@@ -1,11 +1,13 @@
 //! The table: immutable Parquet segments on an object store, listed by a manifest that is replaced in one step.
 //!
-//! Layout under `table/`: `manifest/<version>.json`, `segments/<version>.parquet`, `catalog/<version>.jsonl`. The byte
-//! formats are in docs/formats/table.md.
+//! Layout: `manifest/<version>.json`, `base/<version>-<writer>-<session>.json`, `segments/<version>-<writer>.parquet`,
+//! `catalog/<version>-<writer>.jsonl`. The byte formats are in docs/formats/table.md.
 
 mod assemble;
 pub(crate) mod catalog;
+mod commit;
 mod filters;
+mod history;
 mod layout;
 mod lookup;
 mod manifest;
@@ -17,14 +19,17 @@ mod scan;
 mod seal;
 mod segment;
 mod shred;
+mod version;
 mod write;
+mod writer;
 
+pub(crate) use commit::Commits;
 pub(crate) use filters::{Filters, failed};
 pub(crate) use layout::AttributeColumn;
 pub(crate) use lookup::trace;
-pub(crate) use manifest::{Loaded, Manifest};
 pub(crate) use objects::Objects;
 pub(crate) use provider::Spans;
 pub(crate) use seal::Committer;
 pub(crate) use segment::Segment;
 pub(crate) use shred::{Place, Wanted};
+pub(crate) use writer::writer_of;

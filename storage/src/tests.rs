@@ -6,4 +6,5 @@ mod fixture;
 mod reading;
 mod sealing;
 mod searching;
+mod sharing;
 mod tailing;

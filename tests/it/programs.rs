@@ -25,7 +25,7 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    fn start(name: &'static str, command: &mut Command, log: &Path) -> Self {
+    pub(crate) fn start(name: &'static str, command: &mut Command, log: &Path) -> Self {
         let stderr = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -59,6 +59,19 @@ impl Program {
         let port = port.unwrap_or_else(|| panic!("{} does not tell its port", self.name));
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         u16::try_from(port).expect("a port")
+    }
+
+    /// Reads what it says and drops it, so that it never waits for a reader.
+    pub(crate) fn unheard(mut self) -> Self {
+        if let Some(mut lines) = self.lines.take() {
+            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        }
+        self
+    }
+
+    /// kill -9, and waits until it is gone.
+    pub(crate) async fn kill(mut self) {
+        self.child.kill().await.expect("it can be killed");
     }
 
     /// SIGTERM, and the end in good time.
@@ -164,7 +177,7 @@ fn telemetry(command: &mut Command, service: &str, protocol: &str, to: SocketAdd
         .env("OTEL_LOGS_EXPORTER", "none");
 }
 
-fn sources(program: &str) -> PathBuf {
+pub(crate) fn sources(program: &str) -> PathBuf {
     crate::server::repository().join("tests/it/programs").join(program)
 }
 
@@ -197,16 +210,27 @@ async fn install_gateway() -> PathBuf {
 }
 
 async fn install_orders() -> PathBuf {
-    let folder = cache("orders", &["requirements.txt"]);
+    python("orders")
+        .await
+        .unwrap_or_else(|reason| panic!("orders could not be installed: {reason}"))
+}
+
+/// A virtual environment with the requirements of one of the folders below `tests/it/programs`; else what pip said.
+pub(crate) async fn python(program: &str) -> Result<PathBuf, String> {
+    let folder = cache(program, &["requirements.txt"]);
     let done = folder.join("installed");
     if !done.exists() {
         run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder)).await;
         let mut pip = Command::new(folder.join("bin/python"));
         pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--requirement"]);
-        run(pip.arg(sources("orders").join("requirements.txt"))).await;
+        pip.arg(sources(program).join("requirements.txt")).stdin(Stdio::null());
+        let output = pip.output().await.expect("pip starts");
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        }
         std::fs::write(done, "").expect("a mark");
     }
-    folder
+    Ok(folder)
 }
 
 async fn run(command: &mut Command) {

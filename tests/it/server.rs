@@ -29,6 +29,11 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it on `folder/data` with free ports and waits until it is ready.
     pub(crate) async fn start(folder: &Path, extra: &[&str]) -> Self {
+        Self::start_with(folder, extra, &[]).await
+    }
+
+    /// The same with something in its environment.
+    pub(crate) async fn start_with(folder: &Path, extra: &[&str], environment: &[(&str, &str)]) -> Self {
         let log = folder.join("server.log");
         let stderr = std::fs::OpenOptions::new()
             .create(true)
@@ -49,6 +54,7 @@ impl Server {
             ])
             .arg(folder.join("data"))
             .args(extra)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(stderr)

@@ -20,9 +20,9 @@ struct Line {
     seen: i64,
 }
 
-/// Writes the catalogue for the manifest of this version; the path of it.
-pub(super) async fn write(objects: &Objects, version: u64, entries: Vec<Entry>) -> Result<String, Error> {
-    let path = format!("{PREFIX}/{version:020}.jsonl");
+/// Writes the catalogue of a writer for the manifest of this version; the path of it.
+pub(super) async fn write(objects: &Objects, version: u64, writer: &str, entries: Vec<Entry>) -> Result<String, Error> {
+    let path = format!("{PREFIX}/{version:020}-{writer}.jsonl");
     let mut text = String::new();
     for entry in entries {
         let line = Line {

@@ -1,175 +1,191 @@
-//! The manifest: which segments the table consists of and up to which record of the log it reaches. Every commit writes
-//! the next numbered manifest whole, by conditional put; the newest valid one is the table. See docs/formats/table.md.
+//! The files that say what the table consists of. A commit writes one small numbered manifest: who commits to the table
+//! and how far, and the segments as changes against a base. The base is the whole list, written anew only when the
+//! changes outgrow it, so a commit costs about the root of the number of segments. See docs/formats/table.md.
 
 use super::objects::Objects;
 use super::segment::SegmentMeta;
 use crate::Error;
 use bytes::Bytes;
 use object_store::path::Path;
-use object_store::{Error as ObjectError, PutMode};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-/// Name of the format, in every manifest.
+/// Name of the format, in every manifest and base.
 const FORMAT: &str = "epicenter-table";
 /// Version of the format.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 /// Prefix of the manifests.
-const PREFIX: &str = "manifest";
-/// Manifests that are kept beside the newest, for whoever has to look into what happened.
-const OLD_KEPT: usize = 8;
+pub(super) const PREFIX: &str = "manifest";
+/// Prefix of the bases.
+pub(super) const BASE_PREFIX: &str = "base";
 /// What stands before the checksum in the last line.
 const CHECKSUM: &str = "crc32c ";
 
-/// The table at one version.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Manifest {
-    pub(super) format: String,
-    pub(super) format_version: u32,
-    /// Version of the columns that segments written by this release have.
-    pub(crate) schema_version: u32,
-    /// Number of this manifest, from 1.
-    pub(crate) version: u64,
-    /// Every record of the log up to this one is in the segments.
+/// How far one log has got: what only its own writer changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Progress {
+    /// Drawn anew whenever the writer opens a shared table, so that two of one name find each other out.
+    pub(crate) session: u64,
+    /// Commits that it made.
+    pub(crate) commits: u64,
+    /// Every record of its log up to this one is in the segments.
     pub(crate) sealed_through: u64,
-    /// Path of the catalogue of services, if one was written.
+    /// Path of its catalogue of services, if it wrote one.
     pub(crate) catalog: Option<String>,
-    /// The segments, oldest first.
-    pub(crate) segments: Vec<SegmentMeta>,
 }
 
-/// What was found at the start.
-#[derive(Debug)]
-pub(crate) struct Loaded {
-    pub(crate) manifest: Manifest,
-    /// The number that the next commit takes: above every number that was ever seen.
-    pub(crate) next_version: u64,
-    /// False when a newer manifest was there and is damaged: then nothing may be deleted that this one does not list.
-    pub(crate) newest: bool,
+/// One manifest, as it is written.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Manifest {
+    format: String,
+    format_version: u32,
+    /// Version of the columns that segments written by this release have.
+    schema_version: u32,
+    /// Number of this manifest, from 1.
+    pub(super) version: u64,
+    /// The logs that feed the table, by the names of their writers.
+    #[serde(default)]
+    pub(super) writers: BTreeMap<String, Progress>,
+    /// Path of the base; the empty list when there is none.
+    #[serde(default)]
+    pub(super) base: Option<String>,
+    /// Paths of the base's segments that are not in the table any more.
+    #[serde(default)]
+    pub(super) removed: Vec<String>,
+    /// The segments that are in the table and not in the base.
+    #[serde(default)]
+    pub(super) added: Vec<SegmentMeta>,
+    /// Up to format 1, which knew one writer and no base: what is now in `writers` and `added`.
+    #[serde(flatten, skip_serializing)]
+    first_format: FirstFormat,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct FirstFormat {
+    #[serde(default)]
+    sealed_through: u64,
+    #[serde(default)]
+    catalog: Option<String>,
+    #[serde(default)]
+    segments: Vec<SegmentMeta>,
+}
+
+/// The whole list, as it is written.
+#[derive(Debug, Serialize, Deserialize)]
+struct BaseFile {
+    format: String,
+    format_version: u32,
+    segments: Vec<SegmentMeta>,
 }
 
 impl Manifest {
-    /// The table before the first commit.
-    pub(crate) fn empty() -> Self {
+    pub(super) fn new(
+        version: u64,
+        writers: BTreeMap<String, Progress>,
+        base: Option<String>,
+        removed: Vec<String>,
+        added: Vec<SegmentMeta>,
+    ) -> Self {
         Self {
             format: FORMAT.to_owned(),
             format_version: FORMAT_VERSION,
             schema_version: epicenter_schema::SCHEMA_VERSION,
-            version: 0,
-            sealed_through: 0,
-            catalog: None,
-            segments: Vec::new(),
+            version,
+            writers,
+            base,
+            removed,
+            added,
+            first_format: FirstFormat::default(),
         }
     }
 
-    /// Reads the newest valid manifest.
-    ///
-    /// # Errors
-    /// When there are manifests and none is valid, or one is of a later format than this release knows.
-    pub(crate) async fn load(objects: &Objects) -> Result<Loaded, Error> {
-        let listed = objects.list(&Path::from(PREFIX)).await?;
-        let mut found: Vec<_> = listed
-            .into_iter()
-            .filter_map(|meta| version_of(&meta.location).map(|version| (version, meta.location)))
-            .collect();
-        found.sort();
-        let next_version = found.last().map_or(1, |(version, _)| version + 1);
-        let mut first_failure = None;
-        for (_, path) in found.iter().rev() {
-            match Self::decode(path, &objects.get(path).await?) {
-                Ok(manifest) => {
-                    return Ok(Loaded {
-                        manifest,
-                        next_version,
-                        newest: first_failure.is_none(),
-                    });
-                }
-                Err(error) => {
-                    tracing::error!(%error, "passed over a manifest, falling back to the one before");
-                    first_failure.get_or_insert(error);
-                }
-            }
-        }
-        match first_failure {
-            Some(error) if next_version > 2 || found.len() > 1 => Err(error),
-            // The very first commit was torn: the log still has everything.
-            _ => Ok(Loaded {
-                manifest: Self::empty(),
-                next_version,
-                newest: first_failure.is_none(),
-            }),
-        }
+    pub(super) fn encode(&self) -> Result<Bytes, Error> {
+        encode(&path_of(self.version), self)
     }
 
-    /// Commits this manifest under its version: all or nothing, durable on return. Calling it again after an error is
-    /// safe and finds out whether the first time had worked.
-    ///
-    /// # Errors
-    /// [`Error::Conflict`] when another manifest has the version; else the object store's error.
-    pub(crate) async fn commit(&self, objects: &Objects) -> Result<(), Error> {
-        let path = path_of(self.version);
-        let bytes = self.encode()?;
-        match objects.put(&path, bytes.clone(), PutMode::Create).await {
-            Err(Error::Object {
-                source: ObjectError::AlreadyExists { .. },
-                ..
-            }) => {
-                if objects.get(&path).await? != bytes {
-                    return Err(Error::Conflict { path: path.to_string() });
-                }
-                objects.sync(&path).await
-            }
-            other => other,
-        }
-    }
-
-    /// Deletes manifests that are long superseded.
-    pub(crate) async fn clean(&self, objects: &Objects) -> Result<(), Error> {
-        let mut old = objects.list(&Path::from(PREFIX)).await?;
-        old.retain(|meta| version_of(&meta.location).is_some_and(|version| version < self.version));
-        let delete = old.len().saturating_sub(OLD_KEPT);
-        for meta in &old[..delete] {
-            objects.delete(&meta.location).await?;
-        }
-        Ok(())
-    }
-
-    fn encode(&self) -> Result<Bytes, Error> {
-        let mut text = serde_json::to_string(self).map_err(|error| Error::Manifest {
-            path: path_of(self.version).to_string(),
-            reason: error.to_string(),
-        })?;
-        text.push('\n');
-        let crc = crc32c::crc32c(text.as_bytes());
-        text.push_str(&format!("{CHECKSUM}{crc:08x}\n"));
-        Ok(text.into())
-    }
-
-    fn decode(path: &Path, bytes: &[u8]) -> Result<Self, Error> {
-        let invalid = |reason: String| Error::Manifest {
-            path: path.to_string(),
-            reason,
-        };
-        let body = bytes.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let (body, last) = bytes.split_at(body);
-        let expected = format!("{CHECKSUM}{:08x}\n", crc32c::crc32c(body));
-        if body.is_empty() || last != expected.as_bytes() {
-            return Err(invalid("the checksum does not fit".to_owned()));
-        }
-        let manifest: Self = serde_json::from_slice(body).map_err(|error| invalid(error.to_string()))?;
-        if manifest.format != FORMAT || manifest.format_version > FORMAT_VERSION {
-            let (format, version) = (&manifest.format, manifest.format_version);
-            return Err(invalid(format!(
-                "{format} version {version} is not known to this release"
-            )));
+    /// Reads a manifest, of any format so far; `writer` is the one that format 1 did not name.
+    pub(super) fn decode(path: &Path, bytes: &[u8], writer: &str) -> Result<Self, Error> {
+        let mut manifest: Self = decode(path, bytes)?;
+        check(path, &manifest.format, manifest.format_version)?;
+        let first = std::mem::take(&mut manifest.first_format);
+        if manifest.format_version == 1 {
+            manifest.added = first.segments;
+            let progress = Progress {
+                sealed_through: first.sealed_through,
+                catalog: first.catalog,
+                ..Progress::default()
+            };
+            manifest.writers.insert(writer.to_owned(), progress);
         }
         Ok(manifest)
     }
 }
 
-fn path_of(version: u64) -> Path {
+/// A base as bytes.
+pub(super) fn encode_base(path: &Path, segments: Vec<SegmentMeta>) -> Result<Bytes, Error> {
+    let base = BaseFile {
+        format: FORMAT.to_owned(),
+        format_version: FORMAT_VERSION,
+        segments,
+    };
+    encode(path, &base)
+}
+
+/// Reads a base.
+pub(super) async fn read_base(objects: &Objects, path: &str) -> Result<Vec<SegmentMeta>, Error> {
+    let path = Path::from(path);
+    let base: BaseFile = decode(&path, &objects.get(&path).await?)?;
+    check(&path, &base.format, base.format_version)?;
+    Ok(base.segments)
+}
+
+/// Path of the manifest of this version.
+pub(super) fn path_of(version: u64) -> Path {
     Path::from(format!("{PREFIX}/{version:020}.json"))
 }
 
-fn version_of(path: &Path) -> Option<u64> {
-    path.filename()?.strip_suffix(".json")?.parse().ok()
+/// Path of the base that a writer wrote for this version: another one in every session, so that what a crashed process
+/// left on its way to the store never changes a base that counts.
+pub(super) fn base_path_of(version: u64, writer: &str, session: u64) -> String {
+    format!("{BASE_PREFIX}/{version:020}-{writer}-{session:016x}.json")
+}
+
+/// The number at the beginning of a file name: that of the commit the file was made for.
+pub(super) fn version_of(path: &Path) -> Option<u64> {
+    let name = path.filename()?.strip_suffix(".json")?;
+    name.split('-').next()?.parse().ok()
+}
+
+fn check(path: &Path, format: &str, version: u32) -> Result<(), Error> {
+    if format == FORMAT && version <= FORMAT_VERSION {
+        return Ok(());
+    }
+    let reason = format!("{format} version {version} is not known to this release");
+    Err(invalid(path, reason))
+}
+
+fn encode(path: &Path, value: &impl Serialize) -> Result<Bytes, Error> {
+    let mut text = serde_json::to_string(value).map_err(|error| invalid(path, error.to_string()))?;
+    text.push('\n');
+    let crc = crc32c::crc32c(text.as_bytes());
+    text.push_str(&format!("{CHECKSUM}{crc:08x}\n"));
+    Ok(text.into())
+}
+
+fn decode<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, Error> {
+    let body = bytes.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let (body, last) = bytes.split_at(body);
+    let expected = format!("{CHECKSUM}{:08x}\n", crc32c::crc32c(body));
+    if body.is_empty() || last != expected.as_bytes() {
+        return Err(invalid(path, "the checksum does not fit".to_owned()));
+    }
+    serde_json::from_slice(body).map_err(|error| invalid(path, error.to_string()))
+}
+
+fn invalid(path: &Path, reason: String) -> Error {
+    Error::Manifest {
+        path: path.to_string(),
+        reason,
+    }
 }

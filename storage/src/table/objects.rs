@@ -1,7 +1,10 @@
 //! The object store that the table lies on, with the one promise added that a local folder does not keep by itself:
 //! what was put is durable. (On a local folder `object_store` writes and links a file but never syncs it.)
 
-use crate::Error;
+mod probe;
+mod s3;
+
+use crate::{Config, Error};
 use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::local::LocalFileSystem;
@@ -20,6 +23,25 @@ pub(crate) struct Objects {
 }
 
 impl Objects {
+    /// The place that the configuration names: a prefix of a bucket, else the folder `table` below `data_dir`.
+    ///
+    /// # Errors
+    /// When the folder cannot be created or what is set for S3 does not do.
+    pub(crate) fn open(config: &Config, data_dir: &FsPath) -> Result<Self, Error> {
+        if config.table_url.is_empty() {
+            return Self::local(&data_dir.join("table"));
+        }
+        Ok(Self {
+            store: s3::open(config)?,
+            local: None,
+        })
+    }
+
+    /// True where other processes may commit to the same table; a local folder belongs to the one that locked it.
+    pub(crate) fn shared(&self) -> bool {
+        self.local.is_none()
+    }
+
     /// A local folder, created when absent.
     pub(crate) fn local(root: &FsPath) -> Result<Self, Error> {
         std::fs::create_dir_all(root).map_err(Error::io("create", root))?;
@@ -33,6 +55,15 @@ impl Objects {
             store: Arc::new(store),
             local: Some(root),
         })
+    }
+
+    /// The same objects as if other processes could commit to them as well, for tests.
+    #[cfg(test)]
+    pub(crate) fn as_shared(&self) -> Self {
+        Self {
+            store: Arc::clone(&self.store),
+            local: None,
+        }
     }
 
     /// The same objects through another store, for tests that let it fail.

@@ -1,9 +1,10 @@
 //! Committing: spans from memory into a segment, and segments out of the table. One task commits at a time.
 
+use super::commit::Commits;
 use super::filters::Filters;
-use super::manifest::Manifest;
 use super::objects::Objects;
 use super::segment::{PREFIX, Segment, SegmentMeta, path_of};
+use super::version::{Change, Version};
 use super::write::write;
 use crate::Error;
 use crate::catalog::Catalog;
@@ -30,22 +31,13 @@ pub(crate) struct Committer {
     catalog: Arc<Catalog>,
     counters: Arc<Counters>,
     filters: Arc<Filters>,
-    /// The newest committed manifest.
-    manifest: Manifest,
-    next_version: u64,
-    /// A manifest whose commit failed: whether it went through is not known until it is tried again.
-    undecided: Option<Undecided>,
+    commits: Commits,
+    /// Records that the commit under way seals, if its fate is not known.
+    sealing: usize,
     /// Version of the catalogue that was written last.
     catalog_version: u64,
     /// Segments that are dropped and not deleted yet, since when.
     dropped: Vec<(Instant, Arc<Segment>)>,
-}
-
-#[derive(Debug)]
-struct Undecided {
-    manifest: Manifest,
-    segments: Vec<Arc<Segment>>,
-    sealed: usize,
 }
 
 impl Committer {
@@ -55,8 +47,7 @@ impl Committer {
         catalog: Arc<Catalog>,
         counters: Arc<Counters>,
         filters: Arc<Filters>,
-        manifest: Manifest,
-        next_version: u64,
+        commits: Commits,
     ) -> Self {
         Self {
             objects,
@@ -64,9 +55,8 @@ impl Committer {
             catalog,
             counters,
             filters,
-            manifest,
-            next_version,
-            undecided: None,
+            commits,
+            sealing: 0,
             catalog_version: 0,
             dropped: Vec::new(),
         }
@@ -74,7 +64,7 @@ impl Committer {
 
     /// Everything up to this record is in segments.
     pub(crate) fn sealed_through(&self) -> u64 {
-        self.manifest.sealed_through
+        self.commits.change().progress.sealed_through
     }
 
     /// Writes the records, which are the oldest unsealed ones, as a segment and commits it.
@@ -90,12 +80,11 @@ impl Committer {
             return Ok(());
         };
         let started = Instant::now();
-        let version = self.next_version;
         let (first_sequence, last_sequence) = (first.sequence, last.sequence);
         let received_min = records.iter().map(|record| record.received.0).min().unwrap_or_default();
         let received_max = records.iter().map(|record| record.received.0).max().unwrap_or_default();
         let sealed = records.len();
-        let path = path_of(version);
+        let path = path_of(self.commits.next(), self.commits.writer());
         let written = tokio::task::spawn_blocking(move || write(&records, &path))
             .await
             .map_err(Error::Task)??;
@@ -110,9 +99,10 @@ impl Committer {
         self.objects.put(&location, written.bytes, PutMode::Overwrite).await?;
 
         let (rows, bytes) = (meta.rows, meta.bytes);
-        let mut segments = self.view.segments().to_vec();
-        segments.push(Arc::new(Segment::new(meta)));
-        self.commit(last_sequence, segments, sealed).await?;
+        let mut change = self.commits.change();
+        change.add.push(Arc::new(Segment::new(meta)));
+        change.progress.sealed_through = last_sequence;
+        self.commit(change, sealed).await?;
         self.counters.sealed_spans.add(rows);
         self.counters.sealed_bytes.add(bytes);
         self.counters.seal.observe(started.elapsed());
@@ -136,12 +126,9 @@ impl Committer {
         if expired.is_empty() {
             return Ok(());
         }
-        let kept = all
-            .iter()
-            .filter(|segment| !expired.iter().any(|gone| Arc::ptr_eq(gone, segment)))
-            .cloned()
-            .collect();
-        self.commit(self.manifest.sealed_through, kept, 0).await?;
+        let mut change = self.commits.change();
+        change.remove.clone_from(&expired);
+        self.commit(change, 0).await?;
         let spans = expired.iter().map(|segment| segment.meta.rows).sum();
         tracing::info!(
             segments = expired.len(),
@@ -172,16 +159,24 @@ impl Committer {
         self.dropped = kept;
     }
 
-    /// Deletes what a crash left behind: segments and catalogues that the newest manifest does not list.
+    /// Deletes what a crash left behind: segments and catalogues that the newest manifest does not list. On a shared
+    /// table only those of this writer, because others may be about to commit theirs.
     ///
     /// # Errors
     /// When the object store refuses.
     pub(crate) async fn delete_orphans(&self) -> Result<(), Error> {
-        let listed: BTreeSet<_> = self.manifest.segments.iter().map(|meta| meta.path.as_str()).collect();
+        if !self.commits.newest() {
+            return Ok(());
+        }
+        let version = self.commits.version();
+        let catalogs = version.writers.values().filter_map(|writer| writer.catalog.as_deref());
+        let segments = version.segments.iter().map(|segment| segment.meta.path.as_str());
+        let listed: BTreeSet<_> = segments.chain(catalogs).collect();
+        let mine = |path: &str| !self.objects.shared() || path.contains(self.commits.writer());
         for prefix in [PREFIX, super::catalog::PREFIX] {
             for object in self.objects.list(&Path::from(prefix)).await? {
                 let path = object.location.as_ref();
-                if !listed.contains(path) && self.manifest.catalog.as_deref() != Some(path) {
+                if mine(path) && !listed.contains(path) {
                     tracing::info!(path, "deleted what an unfinished commit left behind");
                     self.objects.delete(&object.location).await?;
                 }
@@ -190,73 +185,73 @@ impl Committer {
         Ok(())
     }
 
-    async fn commit(&mut self, sealed_through: u64, segments: Vec<Arc<Segment>>, sealed: usize) -> Result<(), Error> {
-        let version = self.next_version;
-        let catalog = match self.catalog.changed_since(self.catalog_version) {
-            None => self.manifest.catalog.clone(),
-            Some((changed, entries)) => {
-                let path = super::catalog::write(&self.objects, version, entries).await?;
-                self.catalog_version = changed;
-                Some(path)
+    /// Makes visible what other writers committed since the last look.
+    ///
+    /// # Errors
+    /// When the object store refuses, or [`Error::Conflict`].
+    pub(crate) async fn refresh(&mut self) -> Result<(), Error> {
+        let before = self.commits.version().clone();
+        if self.commits.refresh().await? {
+            self.show(&before, 0).await;
+        }
+        Ok(())
+    }
+
+    async fn commit(&mut self, mut change: Change, sealed: usize) -> Result<(), Error> {
+        if let Some((changed, entries)) = self.catalog.changed_since(self.catalog_version) {
+            let (number, writer) = (self.commits.next(), self.commits.writer());
+            change.progress.catalog = Some(super::catalog::write(&self.objects, number, writer, entries).await?);
+            self.catalog_version = changed;
+        }
+        let before = self.commits.version().clone();
+        self.sealing = sealed;
+        if let Err(error) = self.commits.commit(change).await {
+            if matches!(error, Error::Superseded) {
+                // Nothing will list the catalogue that was just written.
+                self.catalog_version = 0;
             }
-        };
-        let manifest = Manifest {
-            version,
-            sealed_through,
-            catalog,
-            segments: segments.iter().map(|segment| segment.meta.clone()).collect(),
-            ..Manifest::empty()
-        };
-        self.undecided = Some(Undecided {
-            manifest,
-            segments,
-            sealed,
-        });
-        self.settle().await?;
+            return Err(error);
+        }
+        self.committed(before).await;
         Ok(())
     }
 
     /// Brings the commit under way to its end, if there is one. True when there was.
     async fn settle(&mut self) -> Result<bool, Error> {
-        let Some(undecided) = &self.undecided else {
-            return Ok(false);
-        };
-        match undecided.manifest.commit(&self.objects).await {
-            Ok(()) => {}
-            Err(error @ Error::Conflict { .. }) => {
-                // It is certain that it did not go through, and its number is taken.
-                self.undecided = None;
-                self.next_version += 1;
-                return Err(error);
-            }
-            Err(error) => return Err(error),
+        let before = self.commits.version().clone();
+        let settled = self.commits.settle().await?;
+        if settled {
+            self.committed(before).await;
         }
-        let Some(Undecided {
-            manifest,
-            segments,
-            sealed,
-        }) = self.undecided.take()
-        else {
-            return Ok(false);
-        };
-        self.view.commit(segments, sealed);
-        let superseded = std::mem::replace(&mut self.manifest, manifest).catalog;
-        self.next_version = self.manifest.version + 1;
-        self.counters.commits.add(1);
-        self.clean(superseded).await;
-        Ok(true)
+        Ok(settled)
     }
 
-    /// Deletes what the commit superseded. A failure leaves something lying about and nothing else.
-    async fn clean(&self, superseded: Option<String>) {
-        if let Err(error) = self.manifest.clean(&self.objects).await {
-            tracing::warn!(%error, "could not delete old manifests");
-        }
-        let Some(path) = superseded.filter(|path| Some(path) != self.manifest.catalog.as_ref()) else {
+    /// Shows the version that was just committed, and deletes what it superseded.
+    async fn committed(&mut self, before: Version) {
+        let sealed = std::mem::take(&mut self.sealing);
+        self.show(&before, sealed).await;
+        self.counters.commits.add(1);
+        self.counters.rebases.add(self.commits.take_rebases());
+        self.commits.clean(&before).await;
+        let mine = |version: &Version| version.progress(self.commits.writer()).catalog;
+        let Some(path) = mine(&before).filter(|path| Some(path) != mine(self.commits.version()).as_ref()) else {
             return;
         };
         if let Err(error) = self.objects.delete(&Path::from(path)).await {
             tracing::warn!(%error, "could not delete an old catalogue");
+        }
+    }
+
+    /// Hands the newest version to the queries, without the oldest `sealed` records in memory, which are part of it.
+    /// Learns the services that other writers have seen.
+    async fn show(&self, before: &Version, sealed: usize) {
+        let now = self.commits.version();
+        self.view.commit(now.segments.to_vec(), sealed);
+        for (writer, progress) in &now.writers {
+            let Some(path) = &progress.catalog else { continue };
+            if writer != self.commits.writer() && before.progress(writer).catalog.as_ref() != Some(path) {
+                self.catalog.merge(super::catalog::read(&self.objects, path).await);
+            }
         }
     }
 }

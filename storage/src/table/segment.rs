@@ -13,14 +13,15 @@ pub(crate) const SERVICES_LISTED_MAX: usize = 256;
 /// What the manifest says of a segment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SegmentMeta {
-    /// Object path. The number in it is that of the manifest that added the segment.
+    /// Object path. The number in it is that of the manifest that was to add the segment.
     pub(crate) path: String,
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
     /// Earliest and latest start of a span, nanoseconds since the epoch.
     pub(crate) start_min: i64,
     pub(crate) start_max: i64,
-    /// Longest duration of a span, nanoseconds.
+    /// Longest duration of a span, nanoseconds; the largest number where an early manifest does not say.
+    #[serde(default = "unknown_duration")]
     pub(crate) duration_max: i64,
     /// When the oldest and the newest record was received, nanoseconds since the epoch.
     pub(crate) received_min: i64,
@@ -33,6 +34,10 @@ pub(crate) struct SegmentMeta {
     /// Services, sorted; none when there are too many to list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) services: Option<Vec<String>>,
+}
+
+fn unknown_duration() -> i64 {
+    i64::MAX
 }
 
 /// A segment that can be read. Whoever holds it may rely on the file being there.
@@ -61,7 +66,8 @@ impl Segment {
     }
 }
 
-/// Path of the segment that the manifest of this version adds.
-pub(crate) fn path_of(version: u64) -> String {
-    format!("{PREFIX}/{version:020}.parquet")
+/// Path of the segment that this writer made to be added by the manifest of this version, or a later one when others
+/// come in between.
+pub(crate) fn path_of(version: u64, writer: &str) -> String {
+    format!("{PREFIX}/{version:020}-{writer}.parquet")
 }

@@ -212,6 +212,8 @@ pub(super) struct Lab {
     pub(super) config: Config,
     pub(super) log_segment_bytes: u64,
     pub(super) faults: Arc<Faults>,
+    /// Where the table lies that this lab shares with others; none: in its own folder.
+    pub(super) shared: Option<std::path::PathBuf>,
 }
 
 impl Lab {
@@ -225,6 +227,15 @@ impl Lab {
             },
             log_segment_bytes: 64 << 20,
             faults: Arc::default(),
+            shared: None,
+        }
+    }
+
+    /// A store of its own folder and log that shares the table in `table`.
+    pub(super) fn sharing(table: &Path) -> Self {
+        Self {
+            shared: Some(table.to_owned()),
+            ..Self::new()
         }
     }
 
@@ -233,10 +244,15 @@ impl Lab {
         let clock: Clock = Arc::new(move || Timestamp(now.load(SeqCst)));
         let decoder: Decoder = Arc::new(|payload| Ok(decode(payload)));
         let faults = Arc::clone(&self.faults);
+        let shared = self.shared.clone();
         let parts = Parts {
             files: Arc::new(FaultyFiles(Arc::clone(&self.faults))),
             log_segment_bytes: self.log_segment_bytes,
             wrap_objects: Box::new(move |objects: Objects| {
+                let objects = match shared {
+                    Some(table) => Objects::local(&table).expect("a folder").as_shared(),
+                    None => objects,
+                };
                 objects.through(|inner| Arc::new(FaultyObjects { inner, faults }))
             }),
         };
@@ -250,7 +266,9 @@ impl Lab {
 
     /// Segment files in the log's folder, sorted.
     pub(super) fn log_files(&self) -> Vec<std::path::PathBuf> {
-        files_in(&self.dir.path().join("log"))
+        let mut files = files_in(&self.dir.path().join("log"));
+        files.retain(|path| path.extension().is_some_and(|ending| ending == "log"));
+        files
     }
 
     /// Parquet files of the table, sorted.
@@ -323,6 +341,8 @@ pub(super) struct Faults {
     pub(super) put: Mutex<Option<&'static str>>,
     /// Manifests are put and an error is returned all the same.
     pub(super) put_unheard: AtomicBool,
+    /// Creating what is there already writes over it, as stores do that ignore the condition.
+    pub(super) unconditional: AtomicBool,
 }
 
 fn full() -> io::Error {
@@ -409,6 +429,10 @@ impl ObjectStore for FaultyObjects {
         if prefix.is_some_and(|prefix| location.as_ref().starts_with(prefix)) {
             return Err(refused());
         }
+        let opts = match self.faults.unconditional.load(SeqCst) {
+            true => PutOptions::default(),
+            false => opts,
+        };
         let put = self.inner.put_opts(location, payload, opts).await?;
         if self.faults.put_unheard.load(SeqCst) && location.as_ref().starts_with("manifest") {
             return Err(refused());
