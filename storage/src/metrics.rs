@@ -17,6 +17,8 @@
 //! | `epicenter_storage_sealed_spans_total`, `.._sealed_bytes_total` | sealed, and the Parquet that came of it |
 //! | `epicenter_storage_seal_duration_seconds` | seals and the time they took |
 //! | `epicenter_storage_seal_failures_total` | seals or commits that failed and are tried again |
+//! | `epicenter_storage_compacted_spans_total` | spans written again when small segments were merged |
+//! | `epicenter_storage_compact_duration_seconds` | merges of segments and the time they took |
 //! | `epicenter_storage_commits_total` | manifests committed |
 //! | `epicenter_storage_commit_rebases_total` | commits made again because another writer of the table came in between |
 //! | `epicenter_storage_expired_spans_total` | spans dropped for their age |
@@ -86,6 +88,8 @@ pub(crate) struct Counters {
     pub(crate) rebases: Counter,
     pub(crate) expired_spans: Counter,
     pub(crate) segments_read: Counter,
+    pub(crate) compacted_spans: Counter,
+    pub(crate) compact: Timer,
     pub(crate) tail_lost: Counter,
 }
 
@@ -120,6 +124,7 @@ impl Metrics {
         );
         text.timer("log_sync_duration_seconds", "Time to sync the log.", &counters.log_sync);
         text.timer("seal_duration_seconds", "Time to seal a segment.", &counters.seal);
+        text.timer("compact_duration_seconds", "Time to merge segments.", &counters.compact);
         self.write_gauges(&mut text);
     }
 
@@ -205,6 +210,11 @@ impl Metrics {
                 "commit_rebases_total",
                 "Commits made again because another writer came in between.",
                 &counters.rebases,
+            ),
+            (
+                "compacted_spans_total",
+                "Spans written again when small segments were merged.",
+                &counters.compacted_spans,
             ),
             (
                 "segments_read_total",

@@ -12,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(10);
 /// Longest time between two looks at the age of what is unsealed.
 const LOOK_INTERVAL_MAX: Duration = Duration::from_secs(1);
+/// After a merge of segments, so many times as long as it took none is begun.
+const COMPACT_PAUSES: u32 = 3;
 /// How long to wait after a failure: doubled each time, up to a bound.
 const BACKOFF_MIN: Duration = Duration::from_millis(500);
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
@@ -24,11 +26,17 @@ const UNFINISHED_TIME_MAX: Duration = Duration::from_secs(2);
 pub struct Service {
     store: Store,
     committer: Committer,
+    /// When segments may be merged again.
+    compact_after: Instant,
 }
 
 impl Service {
     pub(crate) fn new(store: Store, committer: Committer) -> Self {
-        Self { store, committer }
+        Self {
+            store,
+            committer,
+            compact_after: Instant::now(),
+        }
     }
 
     /// Works until `shutdown`, then closes the store and seals what is left.
@@ -84,7 +92,26 @@ impl Service {
         }
         let cutoff = now.checked_sub(self.store.inner.config.seal_after);
         let ripe = self.store.inner.view.ripe(cutoff);
-        self.seal(ripe).await
+        if self.seal(ripe).await? {
+            return Ok(true);
+        }
+        if self.compact_after > now {
+            return Ok(false);
+        }
+        // Sealing comes first: only when nothing waits for it are segments merged, and then for a part of the time.
+        let merged = self.compact().await?;
+        let pause = now.elapsed() * COMPACT_PAUSES;
+        self.compact_after = Instant::now() + pause.max(LOOK_INTERVAL_MAX);
+        Ok(merged)
+    }
+
+    /// Merges some small segments; false when there are none.
+    pub(crate) async fn compact(&mut self) -> Result<bool, Error> {
+        match self.committer.compact().await {
+            // Others dropped what was to be merged: the next look finds out what is left.
+            Err(Error::Superseded) => Ok(false),
+            other => other,
+        }
     }
 
     /// Seals the records; false when there are none.

@@ -6,6 +6,7 @@
 mod assemble;
 pub(crate) mod catalog;
 mod commit;
+mod compact;
 mod filters;
 mod history;
 mod layout;

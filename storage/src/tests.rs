@@ -1,5 +1,6 @@
 //! The store as a whole, on a real folder: what is acknowledged is there, exactly once, whatever happens.
 
+mod compacting;
 mod crash;
 mod faults;
 mod fixture;

@@ -1,6 +1,7 @@
 //! Committing: spans from memory into a segment, and segments out of the table. One task commits at a time.
 
 use super::commit::Commits;
+use super::compact;
 use super::filters::Filters;
 use super::objects::Objects;
 use super::segment::{PREFIX, Segment, SegmentMeta, path_of};
@@ -107,6 +108,52 @@ impl Committer {
         self.counters.sealed_bytes.add(bytes);
         self.counters.seal.observe(started.elapsed());
         Ok(())
+    }
+
+    /// Merges neighbouring small segments of this writer into one. False when there is nothing to merge.
+    ///
+    /// # Errors
+    /// When reading, writing or committing fails; the table is then as before.
+    pub(crate) async fn compact(&mut self) -> Result<bool, Error> {
+        if self.settle().await? {
+            return Ok(true);
+        }
+        let writer = self.commits.writer();
+        let segments = self.view.segments();
+        let mine = segments.iter().filter(|segment| segment.is_of(writer)).cloned();
+        let Some(run) = compact::plan(&mine.collect::<Vec<_>>()) else {
+            return Ok(false);
+        };
+        let started = Instant::now();
+        let mut inputs = Vec::new();
+        for segment in &run {
+            inputs.extend(compact::read(segment, &self.filters).await?);
+        }
+        if compact::attribute_columns(&inputs) > compact::ATTRIBUTE_COLUMNS_MAX {
+            tracing::debug!(
+                segments = run.len(),
+                "not merged: together they would have too many attribute columns"
+            );
+            return Ok(false);
+        }
+        let (path, merged) = (path_of(self.commits.next(), writer), run.clone());
+        let written = tokio::task::spawn_blocking(move || {
+            let metas: Vec<&SegmentMeta> = merged.iter().map(|segment| &segment.meta).collect();
+            compact::merge(&metas, &inputs, &path)
+        });
+        let written = written.await.map_err(Error::Task)??;
+        let location = Path::from(written.meta.path.as_str());
+        self.objects.put(&location, written.bytes, PutMode::Overwrite).await?;
+        let mut change = self.commits.change();
+        change.add.push(Arc::new(Segment::new(written.meta)));
+        change.remove.clone_from(&run);
+        self.commit(change, 0).await?;
+        let spans = run.iter().map(|segment| segment.meta.rows).sum();
+        self.counters.compacted_spans.add(spans);
+        self.counters.compact.observe(started.elapsed());
+        let now = Instant::now();
+        self.dropped.extend(run.into_iter().map(|segment| (now, segment)));
+        Ok(true)
     }
 
     /// Drops the segments whose newest record was received before `cutoff`.

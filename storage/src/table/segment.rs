@@ -60,6 +60,12 @@ impl Segment {
         &self.location
     }
 
+    /// Whether this writer made it.
+    pub(crate) fn is_of(&self, writer: &str) -> bool {
+        let made = self.meta.path.strip_suffix(".parquet");
+        made.is_some_and(|made| made.strip_suffix(writer).is_some_and(|rest| rest.ends_with('-')))
+    }
+
     /// When its newest record was received.
     pub(crate) fn received_max(&self) -> Timestamp {
         Timestamp(self.meta.received_max)

@@ -202,6 +202,19 @@ fn push_item(list: &mut Vec<u8>, message: &[u8]) {
     list.extend_from_slice(message);
 }
 
+/// A shape with other positions; `position` gives the new one of an old one.
+pub(super) fn remap_shape(text: &str, position: impl Fn(usize) -> Option<usize>) -> Result<String, ArrowError> {
+    let wrong = || ArrowError::SchemaError(format!("{text:?} is not the shape of a span"));
+    let parts = text.split(',').filter(|part| !part.is_empty()).map(|part| {
+        if part == SHAPE_REST {
+            return Ok(part.to_owned());
+        }
+        let position = part.parse().ok().and_then(&position).ok_or_else(wrong)?;
+        Ok(position.to_string())
+    });
+    Ok(parts.collect::<Result<Vec<_>, ArrowError>>()?.join(","))
+}
+
 fn shape_text(shape: &[u16]) -> String {
     let mut text = String::new();
     for (at, column) in shape.iter().enumerate() {

@@ -35,7 +35,8 @@ pub(crate) struct Version {
 #[derive(Debug)]
 struct Base {
     path: String,
-    segments: Vec<Arc<Segment>>,
+    /// Descriptions only: a base holds no file back from being deleted.
+    segments: Vec<SegmentMeta>,
 }
 
 /// What one commit does.
@@ -74,15 +75,14 @@ impl Version {
                 Some(base) => Some(Arc::clone(base)),
                 None => {
                     let segments = super::manifest::read_base(objects, &path).await?;
-                    let segments = segments.into_iter().map(segment).collect();
                     Some(Arc::new(Base { path, segments }))
                 }
             },
         };
         let removed: HashSet<&str> = manifest.removed.iter().map(String::as_str).collect();
         let of_base = base.iter().flat_map(|base| &base.segments);
-        let kept = of_base.filter(|segment| !removed.contains(segment.meta.path.as_str()));
-        let segments = kept.cloned().chain(manifest.added.into_iter().map(segment)).collect();
+        let kept = of_base.filter(|meta| !removed.contains(meta.path.as_str()));
+        let segments = kept.cloned().chain(manifest.added).map(segment).collect();
         Ok(Self {
             number: manifest.version,
             writers: manifest.writers,
@@ -130,12 +130,9 @@ impl Version {
         let mut base = None;
         if changes > CHANGES_MIN && changes * changes > SEGMENTS_A_SQUARED_CHANGE * next.segments.len() {
             let path = base_path_of(number, writer, change.progress.session);
-            let metas = next.segments.iter().map(|segment| segment.meta.clone()).collect();
-            base = Some((path.clone(), encode_base(&Path::from(path.as_str()), metas)?));
-            next.base = Some(Arc::new(Base {
-                path,
-                segments: next.segments.to_vec(),
-            }));
+            let metas: Vec<SegmentMeta> = next.segments.iter().map(|segment| segment.meta.clone()).collect();
+            base = Some((path.clone(), encode_base(&Path::from(path.as_str()), metas.clone())?));
+            next.base = Some(Arc::new(Base { path, segments: metas }));
             (removed, added) = (Vec::new(), Vec::new());
         }
         let named = next.base().map(str::to_owned);
@@ -145,7 +142,6 @@ impl Version {
 
     /// The segments against the base: paths that went, and what came.
     fn changes(&self) -> (Vec<String>, Vec<SegmentMeta>) {
-        let path = |segment: &Arc<Segment>| segment.meta.path.clone();
         let Some(base) = &self.base else {
             return (
                 Vec::new(),
@@ -153,11 +149,11 @@ impl Version {
             );
         };
         let now: HashSet<&str> = self.segments.iter().map(|segment| segment.meta.path.as_str()).collect();
-        let then: HashSet<&str> = base.segments.iter().map(|segment| segment.meta.path.as_str()).collect();
-        let gone = base.segments.iter().filter(|s| !now.contains(s.meta.path.as_str()));
+        let then: HashSet<&str> = base.segments.iter().map(|meta| meta.path.as_str()).collect();
+        let gone = base.segments.iter().filter(|meta| !now.contains(meta.path.as_str()));
         let come = self.segments.iter().filter(|s| !then.contains(s.meta.path.as_str()));
         (
-            gone.map(path).collect(),
+            gone.map(|meta| meta.path.clone()).collect(),
             come.map(|segment| segment.meta.clone()).collect(),
         )
     }

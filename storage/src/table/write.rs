@@ -104,13 +104,9 @@ fn columns(records: &[Arc<Unsealed>], path: &str) -> Result<Columns, Error> {
     let sorted = take_record_batch(&flat, &rows).map_err(failed)?;
     drop(flat);
 
-    let is_plain = |attribute: &Attribute, distinct: Option<usize>| match attribute.kind {
-        Type::String | Type::Int => distinct.is_some_and(|distinct| distinct * DICTIONARY_ROWS_A_VALUE > order.len()),
-        Type::Double | Type::Bool => false,
-    };
     let plain = shredded.attributes.iter().zip(&shredded.distinct);
     let plain = plain
-        .filter(|(attribute, distinct)| is_plain(attribute, **distinct))
+        .filter(|(attribute, distinct)| is_plain(attribute, **distinct, order.len()))
         .map(|(attribute, _)| attribute.column())
         .collect();
     let all: Vec<ArrayRef> = sorted.columns().iter().cloned().chain(shredded.columns).collect();
@@ -121,6 +117,14 @@ fn columns(records: &[Arc<Unsealed>], path: &str) -> Result<Columns, Error> {
         tokens: shredded.tokens,
         meta,
     })
+}
+
+/// Whether a column has so many distinct values that it is better off without a dictionary.
+pub(super) fn is_plain(attribute: &Attribute, distinct: Option<usize>, rows: usize) -> bool {
+    match attribute.kind {
+        Type::String | Type::Int => distinct.is_some_and(|distinct| distinct * DICTIONARY_ROWS_A_VALUE > rows),
+        Type::Double | Type::Bool => false,
+    }
 }
 
 /// Writes columns as a file.
@@ -164,7 +168,7 @@ pub(super) fn encode(columns: Columns, path: &str, level: ZstdLevel) -> Result<W
 }
 
 /// Calls `of` with every distinct text of a dictionary column.
-fn each_distinct(batch: &RecordBatch, column: &str, mut of: impl FnMut(&str)) {
+pub(super) fn each_distinct(batch: &RecordBatch, column: &str, mut of: impl FnMut(&str)) {
     let Some(column) = batch.column_by_name(column) else {
         return;
     };

@@ -36,7 +36,7 @@ async fn every_column_survives_the_log_and_parquet() {
 }
 
 /// Equal by value: dictionaries may number their values differently.
-fn assert_same(found: &SpanBatch, expected: &SpanBatch) {
+pub(super) fn assert_same(found: &SpanBatch, expected: &SpanBatch) {
     assert_eq!(found.len(), expected.len());
     let schema = expected.record_batch().schema();
     for (index, field) in schema.fields().iter().enumerate() {

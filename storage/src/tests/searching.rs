@@ -5,7 +5,7 @@ use crate::{Attribute, Condition, Hit, Operator, Order, Scope, Search, Store, Te
 use epicenter_schema::{Timestamp, TraceId};
 use std::collections::HashMap;
 
-const SPANS: u64 = 400;
+pub(super) const SPANS: u64 = 400;
 
 fn attribute(scope: Scope, key: &str, operator: Operator, text: &str) -> Condition {
     Condition::Attribute(Attribute {
@@ -109,7 +109,7 @@ fn expected(search: &Search, is_met: impl Fn(u64) -> bool) -> Vec<Hit> {
     hits
 }
 
-async fn check(store: &Store) {
+pub(super) async fn check(store: &Store) {
     for order in [Order::Newest, Order::Longest] {
         for (start, end) in [(None, None), (Some(100), Some(300))] {
             for (conditions, is_met) in cases() {

@@ -19,7 +19,7 @@ const ALLOWED: [&str; 11] = [
     "arrow",
     "bytes",
     "hashbrown",
-    "hex",
+    "base64", "hex",
     "humantime-serde",
     "petgraph",
     "serde",

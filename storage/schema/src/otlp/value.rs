@@ -236,10 +236,10 @@ fn write_value(out: &mut Vec<u8>, value: &Value<'_>, depth: usize) -> Result<(),
             write_text(out, text);
             out.push(b'}');
         }
-        Value::Bool(truth) => print(out, format_args!("{{\"boolValue\":{truth}}}")),
-        Value::Int(number) => print(out, format_args!("{{\"intValue\":\"{number}\"}}")),
+        Value::Bool(truth) => put(out, format_args!("{{\"boolValue\":{truth}}}")),
+        Value::Int(number) => put(out, format_args!("{{\"intValue\":\"{number}\"}}")),
         Value::Double(number) => write_double(out, *number),
-        Value::Bytes(raw) => print(out, format_args!("{{\"bytesValue\":\"{}\"}}", STANDARD.encode(raw))),
+        Value::Bytes(raw) => put(out, format_args!("{{\"bytesValue\":\"{}\"}}", STANDARD.encode(raw))),
         Value::Array(items) => {
             out.extend_from_slice(b"{\"arrayValue\":{\"values\":[");
             let mut fields = Reader::new(items, "ArrayValue");
@@ -293,13 +293,13 @@ fn write_double(out: &mut Vec<u8>, number: f64) {
         out.extend_from_slice(b"{\"doubleValue\":\"NaN\"}");
     } else if number.is_infinite() {
         let sign = if number < 0.0 { "-" } else { "" };
-        print(out, format_args!("{{\"doubleValue\":\"{sign}Infinity\"}}"));
+        put(out, format_args!("{{\"doubleValue\":\"{sign}Infinity\"}}"));
     } else {
-        print(out, format_args!("{{\"doubleValue\":{number:?}}}"));
+        put(out, format_args!("{{\"doubleValue\":{number:?}}}"));
     }
 }
 
-fn print(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
+fn put(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) {
     out.write_fmt(text).expect("memory takes what is written to it");
 }
 
@@ -312,7 +312,7 @@ pub fn write_text(out: &mut Vec<u8>, text: &[u8]) {
         match rest[at] {
             b'\n' => out.extend_from_slice(b"\\n"),
             byte @ (b'"' | b'\\') => out.extend_from_slice(&[b'\\', byte]),
-            byte => print(out, format_args!("\\u{byte:04x}")),
+            byte => put(out, format_args!("\\u{byte:04x}")),
         }
         rest = &rest[at + 1..];
     }

@@ -61,21 +61,21 @@ impl Tokens {
         self.push(token(KEY, key, &[place as u8]));
     }
 
-    pub(super) fn text(&mut self, key: &[u8], text: &[u8]) {
+    pub(in crate::table) fn text(&mut self, key: &[u8], text: &[u8]) {
         self.push(token(TEXT, key, text));
     }
 
-    pub(super) fn int(&mut self, key: &[u8], number: i64) {
+    pub(in crate::table) fn int(&mut self, key: &[u8], number: i64) {
         self.push(token(INT, key, &number.to_le_bytes()));
     }
 
-    pub(super) fn double(&mut self, key: &[u8], number: f64) {
+    pub(in crate::table) fn double(&mut self, key: &[u8], number: f64) {
         if let Some(number) = whole(number) {
             self.int(key, number);
         }
     }
 
-    pub(super) fn bool(&mut self, key: &[u8], truth: bool) {
+    pub(in crate::table) fn bool(&mut self, key: &[u8], truth: bool) {
         self.text(key, if truth { b"true" } else { b"false" });
     }
 
@@ -95,7 +95,7 @@ impl Tokens {
     }
 
     /// Adds the attributes of a KeyValueList message.
-    pub(super) fn list(&mut self, list: &[u8]) -> Result<(), WireError> {
+    pub(in crate::table) fn list(&mut self, list: &[u8]) -> Result<(), WireError> {
         let mut fields = Reader::new(list, "KeyValueList");
         while let Some(field) = fields.next()? {
             if field.number == 1 {

@@ -1,0 +1,260 @@
+//! Compaction: neighbouring small segments become one. Segments are of one tier when their sizes are alike; so many
+//! neighbours of a tier are merged into the next, so every span is written again once a tier and the number of segments
+//! grows with the logarithm of what is kept until they are large enough to stay.
+//!
+//! A merge reads whole segments, in memory bounded by [`ROWS_MAX`], and is committed in one step: a query sees the segments
+//! before it or the one after it.
+
+use super::filters::Filters;
+use super::layout::{Attribute, REST, SHAPE, Type, attributes_of, flat_columns, segment_schema};
+use super::segment::{Segment, SegmentMeta};
+use super::shred::{Tokens, remap_shape};
+use super::write::{Columns, Written, each_distinct, encode, is_plain, survey};
+use crate::Error;
+use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, StringArray, UInt32Array, new_null_array};
+use arrow::compute::{concat, take_record_batch};
+use arrow::datatypes::{Float64Type, Int32Type, Int64Type, SchemaRef};
+use arrow::error::ArrowError;
+use arrow::record_batch::RecordBatch;
+use epicenter_schema::name;
+use futures::TryStreamExt;
+use hashbrown::{HashMap, HashSet};
+use parquet::arrow::ParquetRecordBatchStreamBuilder;
+use parquet::basic::ZstdLevel;
+use std::sync::Arc;
+
+/// Neighbours that are merged at once, and how much larger each tier is than the one before.
+const FANOUT: usize = 8;
+/// Most spans of a merged segment: what one merge holds in memory. Segments of an eighth of it stay as they are.
+const ROWS_MAX: u64 = 524_288;
+/// Most attribute columns of a merged segment; segments that would have more together stay apart.
+pub(super) const ATTRIBUTE_COLUMNS_MAX: usize = 1_024;
+/// Compression of what is to stay.
+const LEVEL: i32 = 3;
+
+/// Segments to merge next, oldest first: the first so many neighbours of one tier. None when there is nothing to do.
+/// `segments` are those of one writer.
+pub(super) fn plan(segments: &[Arc<Segment>]) -> Option<Vec<Arc<Segment>>> {
+    let mut sorted = segments.to_vec();
+    sorted.sort_by_key(|segment| segment.meta.first_sequence);
+    let mut run: Vec<Arc<Segment>> = Vec::new();
+    for segment in sorted {
+        let tier = tier(segment.meta.rows);
+        if run.first().is_some_and(|first| self::tier(first.meta.rows) != tier) {
+            run.clear();
+        }
+        if tier.is_some() {
+            run.push(segment);
+        }
+        if run.len() == FANOUT {
+            return Some(run);
+        }
+    }
+    None
+}
+
+/// None for segments that are large enough.
+fn tier(rows: u64) -> Option<u32> {
+    let fanout = FANOUT as u64;
+    (rows < ROWS_MAX / fanout).then(|| rows.max(1).ilog(fanout))
+}
+
+/// Reads a segment whole, as it lies in the file.
+pub(super) async fn read(segment: &Arc<Segment>, filters: &Filters) -> Result<Vec<RecordBatch>, Error> {
+    let footer = filters.footer(segment).await?;
+    let stream = ParquetRecordBatchStreamBuilder::new_with_metadata(filters.reader(segment), footer)
+        .build()
+        .map_err(super::failed(segment))?;
+    stream.try_collect().await.map_err(super::failed(segment))
+}
+
+/// How many attribute columns segments have together.
+pub(super) fn attribute_columns(inputs: &[RecordBatch]) -> usize {
+    let all = inputs.iter().flat_map(|input| attributes_of(&input.schema()));
+    all.map(|(_, attribute)| attribute).collect::<HashSet<_>>().len()
+}
+
+/// One segment of several, `inputs` in their order. Blocks.
+pub(super) fn merge(metas: &[&SegmentMeta], inputs: &[RecordBatch], path: &str) -> Result<Written, Error> {
+    let columns = columns(metas, inputs, path).map_err(|source| Error::Columns {
+        path: path.to_owned(),
+        source,
+    })?;
+    let level = ZstdLevel::try_new(LEVEL).map_err(|source| Error::Segment {
+        path: path.to_owned(),
+        source,
+    })?;
+    encode(columns, path, level)
+}
+
+fn columns(metas: &[&SegmentMeta], inputs: &[RecordBatch], path: &str) -> Result<Columns, ArrowError> {
+    let mut attributes: Vec<Attribute> = Vec::new();
+    let mut positions: HashMap<Attribute, usize> = HashMap::new();
+    for input in inputs {
+        for (_, attribute) in attributes_of(&input.schema()) {
+            positions.entry_ref(&attribute).or_insert_with(|| {
+                attributes.push(attribute.clone());
+                attributes.len() - 1
+            });
+        }
+    }
+    let schema = segment_schema(&attributes);
+    let mut joined: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
+    for field in schema.fields() {
+        let parts: Vec<ArrayRef> = inputs
+            .iter()
+            .map(|input| match input.column_by_name(field.name()) {
+                Some(column) if field.name() == SHAPE => shapes(column, input, &positions),
+                Some(column) => Ok(Arc::clone(column)),
+                None => Ok(new_null_array(field.data_type(), input.num_rows())),
+            })
+            .collect::<Result<_, _>>()?;
+        let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+        joined.push(concat(&parts)?);
+    }
+    let batch = RecordBatch::try_new(Arc::clone(&schema), joined)?;
+    let flat = batch.project(&(0..flat_columns().len()).collect::<Vec<_>>())?;
+    let (order, meta) = survey(&flat, path);
+    drop(flat);
+    let rows = UInt32Array::from_iter_values(order.iter().map(|(_, _, row)| *row));
+    let sorted = take_record_batch(&batch, &rows)?;
+    drop(batch);
+    let (tokens, plain) = look(&sorted, &schema)?;
+    let of = |pick: fn(&SegmentMeta) -> u64| metas.iter().map(move |meta| pick(meta));
+    Ok(Columns {
+        batch: sorted,
+        plain,
+        tokens,
+        meta: SegmentMeta {
+            received_min: metas.iter().map(|meta| meta.received_min).min().unwrap_or_default(),
+            received_max: metas.iter().map(|meta| meta.received_max).max().unwrap_or_default(),
+            first_sequence: of(|meta| meta.first_sequence).min().unwrap_or_default(),
+            last_sequence: of(|meta| meta.last_sequence).max().unwrap_or_default(),
+            ..meta
+        },
+    })
+}
+
+/// The shapes of an input, with the positions of the merged columns.
+fn shapes(
+    column: &ArrayRef,
+    input: &RecordBatch,
+    positions: &HashMap<Attribute, usize>,
+) -> Result<ArrayRef, ArrowError> {
+    let own = attributes_of(&input.schema());
+    let position = |column: usize| {
+        own.get(column)
+            .and_then(|(_, attribute)| positions.get(attribute))
+            .copied()
+    };
+    let dictionary = column.as_dictionary::<Int32Type>();
+    let texts = dictionary.values().as_string::<i32>();
+    let mapped: StringArray = texts
+        .iter()
+        .map(|text| remap_shape(text.unwrap_or_default(), position).map(Some))
+        .collect::<Result<_, _>>()?;
+    let keys = dictionary.keys().clone();
+    Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, Arc::new(mapped))?))
+}
+
+/// The tokens of the merged rows, and the attribute columns that are better off without a dictionary.
+fn look(batch: &RecordBatch, schema: &SchemaRef) -> Result<(Tokens, Vec<String>), ArrowError> {
+    let wire = |error| ArrowError::ExternalError(Box::new(error));
+    let (mut tokens, mut plain) = (Tokens::default(), Vec::new());
+    for (index, attribute) in attributes_of(schema) {
+        let column = batch.column(index);
+        let key = attribute.key.as_bytes();
+        let mut distinct = None;
+        match attribute.kind {
+            Type::String => {
+                let mut count = 0;
+                each_distinct(batch, &attribute.column(), |text| {
+                    count += 1;
+                    tokens.text(key, text.as_bytes());
+                });
+                distinct = Some(count);
+            }
+            Type::Int => {
+                let values: HashSet<i64> = column.as_primitive::<Int64Type>().iter().flatten().collect();
+                values.iter().for_each(|number| tokens.int(key, *number));
+                distinct = Some(values.len());
+            }
+            Type::Double => {
+                let values = column.as_primitive::<Float64Type>().iter().flatten();
+                let whole: HashSet<u64> = values.filter(|value| value.fract() == 0.0).map(f64::to_bits).collect();
+                whole.iter().for_each(|bits| tokens.double(key, f64::from_bits(*bits)));
+            }
+            Type::Bool => [true, false].into_iter().for_each(|truth| tokens.bool(key, truth)),
+        }
+        if is_plain(&attribute, distinct, batch.num_rows()) {
+            plain.push(attribute.column());
+        }
+    }
+    for (column, what) in [(name::RESOURCE, "resource"), (name::SCOPE, "scope")] {
+        each_distinct(batch, column, |json| tokens.described(json, what));
+    }
+    let mut lists: HashSet<&[u8]> = HashSet::new();
+    for column in [name::EVENTS, name::LINKS] {
+        let column = batch
+            .column_by_name(column)
+            .ok_or_else(|| ArrowError::SchemaError(column.to_owned()))?;
+        let items = column.as_list::<i32>().values().as_struct();
+        let attributes = items.column_by_name("attributes");
+        let attributes = attributes.ok_or_else(|| ArrowError::SchemaError("attributes".to_owned()))?;
+        lists.extend(attributes.as_binary::<i32>().iter().flatten());
+    }
+    let rest = batch
+        .column_by_name(REST)
+        .ok_or_else(|| ArrowError::SchemaError(REST.to_owned()))?;
+    lists.extend(rest.as_binary::<i32>().iter().flatten());
+    for list in lists {
+        tokens.list(list).map_err(wire)?;
+    }
+    Ok((tokens, plain))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sizes of the segments in the order of the log, and the positions of those that are merged.
+    fn check(rows: &[u64], expected: Option<std::ops::Range<usize>>) {
+        let segments: Vec<_> = rows
+            .iter()
+            .enumerate()
+            .map(|(at, rows)| segment(at as u64, *rows))
+            .collect();
+        let found = plan(&segments).map(|run| {
+            let first = run[0].meta.first_sequence as usize;
+            first..first + run.len()
+        });
+        assert_eq!(found, expected, "{rows:?}");
+    }
+
+    fn segment(sequence: u64, rows: u64) -> Arc<Segment> {
+        Arc::new(Segment::new(SegmentMeta {
+            path: format!("{sequence}"),
+            rows,
+            bytes: rows,
+            start_min: 0,
+            start_max: 0,
+            duration_max: 0,
+            received_min: 0,
+            received_max: 0,
+            first_sequence: sequence,
+            last_sequence: sequence,
+            traces: 1,
+            services: None,
+        }))
+    }
+
+    #[test]
+    fn so_many_neighbours_of_a_tier_are_merged() {
+        check(&[100; 7], None);
+        check(&[100; 8], Some(0..8));
+        check(&[[5_000, 5_000].as_slice(), &[100; 9]].concat(), Some(2..10));
+        check(&[[100; 5].as_slice(), &[5_000], &[100; 5]].concat(), None);
+        check(&[131_072; 20], None);
+        check(&[60_000; 8], Some(0..8));
+    }
+}
