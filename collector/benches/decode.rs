@@ -16,7 +16,7 @@ mod payload;
 const REQUESTS: usize = 16;
 
 fn payloads() -> Vec<Vec<u8>> {
-    let mut generator = Generator::new(7, 1_700_000_000_000_000_000);
+    let mut generator = Generator::new(payload::Shape::Shop, 7, 1_700_000_000_000_000_000);
     let payloads: Vec<Vec<u8>> = (0..REQUESTS).map(|_| generator.request()).collect();
     let bytes: usize = payloads.iter().map(Vec::len).sum();
     let spans = REQUESTS * SPANS_PER_REQUEST;
@@ -43,6 +43,13 @@ fn bench(criterion: &mut Criterion) {
         bencher.iter(|| {
             for payload in &payloads {
                 std::hint::black_box(decode::protobuf(payload).expect("a message"));
+            }
+        });
+    });
+    group.bench_function("flat", |bencher| {
+        bencher.iter(|| {
+            for payload in &payloads {
+                std::hint::black_box(decode::flat(payload).expect("a message"));
             }
         });
     });

@@ -38,6 +38,7 @@ impl Interrupt {
 #[derive(Debug, serde::Deserialize)]
 pub(crate) struct Ready {
     pub(crate) otlp_grpc: String,
+    pub(crate) otlp_http: String,
     pub(crate) http: String,
 }
 

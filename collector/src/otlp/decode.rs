@@ -195,7 +195,7 @@ pub fn flat(bytes: &[u8]) -> Result<Flat, DecodeError> {
         scratch: Vec::new(),
     };
     let mut fields = Reader::new(bytes, "ExportTraceServiceRequest");
-    while let Some(field) = fields.next()? {
+    while let Some(field) = fields.next_field()? {
         if field.number == 1 {
             walk.resource_spans(field.bytes()?)?;
         }

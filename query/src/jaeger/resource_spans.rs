@@ -4,16 +4,19 @@ use crate::http::dto::value::any_value;
 use epicenter_schema::{Attributes, SpanBatch, SpanRef};
 use serde_json::{Map, Value, json};
 
+/// Spans by scope, each with its text.
+type Scopes<'a> = Vec<(&'a str, Vec<Value>)>;
+
 /// The spans of a batch, grouped by resource and scope in the order in which they first come.
 pub(super) fn resource_spans(batch: &SpanBatch) -> Vec<Value> {
     let spans = batch.spans();
-    let mut resources: Vec<(&str, Vec<(&str, Vec<Value>)>)> = Vec::new();
+    let mut resources: Vec<(&str, Scopes<'_>)> = Vec::new();
     for span in spans.iter() {
         let (resource, scope) = (span.resource().unwrap_or("{}"), span.scope().unwrap_or("{}"));
         let scopes = slot(&mut resources, resource);
         slot(scopes, scope).push(self::span(span));
     }
-    let whole = |(resource, scopes): (&str, Vec<(&str, Vec<Value>)>)| {
+    let whole = |(resource, scopes): (&str, Scopes<'_>)| {
         let scopes = scopes
             .into_iter()
             .map(|(scope, spans)| described(scope, "scope", "spans", spans.into()));

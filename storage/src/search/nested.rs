@@ -27,7 +27,7 @@ pub(super) fn in_list(wanted: &Attribute, list: &[u8]) -> Result<bool, WireError
 /// A Span message.
 pub(super) fn in_span(wanted: &Attribute, message: &[u8]) -> Result<bool, WireError> {
     let mut fields = Reader::new(message, "Span");
-    while let Some(field) = fields.next()? {
+    while let Some(field) = fields.next_field()? {
         let met = match field.number {
             9 if wanted.scope.has(Scope::Span) => in_message(wanted, field.bytes()?)?,
             11 if wanted.scope.has(Scope::Event) => any(field.bytes()?, "Event", 3, |item| in_message(wanted, item))?,
@@ -93,7 +93,7 @@ fn any<'a>(
     is_met: impl Fn(&'a [u8]) -> Result<bool, WireError>,
 ) -> Result<bool, WireError> {
     let mut fields = Reader::new(message, name);
-    while let Some(field) = fields.next()? {
+    while let Some(field) = fields.next_field()? {
         if field.number == number && is_met(field.bytes()?)? {
             return Ok(true);
         }

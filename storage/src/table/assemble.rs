@@ -214,7 +214,7 @@ impl<'a> Attributes<'a> {
         let mut rest = Reader::new(rest, "KeyValueList");
         for column in &self.shapes[shape] {
             let Some(column) = column else {
-                let item = rest.next()?.ok_or(WireError::Truncated)?;
+                let item = rest.next_field()?.ok_or(WireError::Truncated)?;
                 out.attribute_message(item.bytes()?)?;
                 continue;
             };

@@ -71,7 +71,7 @@ impl Shredder {
     /// Adds a span: what is nested in its Span message.
     pub(super) fn span(&mut self, message: &[u8]) -> Result<(), WireError> {
         let mut fields = Reader::new(message, "Span");
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             match field.number {
                 9 => self.attribute(field.bytes()?)?,
                 11 => self.events.event(field.bytes()?, &mut self.tokens)?,
@@ -90,15 +90,15 @@ impl Shredder {
             Some(Value::Int(_)) => Type::Int,
             Some(Value::Double(_)) => Type::Double,
             Some(Value::Bool(_)) => Type::Bool,
-            _ => return self.to_rest(message),
+            _ => return self.keep_in_rest(message),
         };
         let Some(index) = self.column(key, kind) else {
-            return self.to_rest(message);
+            return self.keep_in_rest(message);
         };
         let column = &mut self.columns[usize::from(index)];
         // A key may come twice: the second time there is no room in the column.
         if column.len() > self.rows {
-            return self.to_rest(message);
+            return self.keep_in_rest(message);
         }
         match value {
             Some(Value::String(text)) => column.set_text(self.rows, text),
@@ -131,7 +131,7 @@ impl Shredder {
         Some(index)
     }
 
-    fn to_rest(&mut self, message: &[u8]) -> Result<(), WireError> {
+    fn keep_in_rest(&mut self, message: &[u8]) -> Result<(), WireError> {
         self.tokens.attribute(message)?;
         push_item(&mut self.open_rest, message);
         self.shape.push(REST);

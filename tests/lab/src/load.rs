@@ -1,4 +1,4 @@
-//! Load over OTLP/gRPC with requests that were encoded beforehand, so that the sender costs next to nothing.
+//! Load over OTLP, gRPC or HTTP, with requests that were encoded beforehand, so that the sender costs next to nothing.
 
 use anyhow::{Context, ensure};
 use bytes::{Buf, BufMut, Bytes};
@@ -44,40 +44,57 @@ pub struct Report {
     pub latency_max: Duration,
 }
 
-/// Sends `requests` requests to `endpoint_grpc` (such as `http://127.0.0.1:4317`), taking `payloads` in turn, over so
-/// many connections with one request under way on each.
+/// How requests are sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Transport {
+    /// OTLP/gRPC.
+    #[default]
+    Grpc,
+    /// OTLP/HTTP with protobuf.
+    Http,
+}
+
+/// What is to be sent, and where.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Such as `http://127.0.0.1:4317`.
+    pub endpoint: String,
+    /// How.
+    pub transport: Transport,
+    /// Connections, each with one request under way.
+    pub connections: usize,
+    /// Requests altogether.
+    pub requests: u64,
+    /// Requests a second at most, over all connections; 0 for no limit.
+    pub requests_per_s: f64,
+}
+
+/// Sends requests, taking `payloads` in turn.
 ///
 /// # Errors
 /// No payload, a number out of bounds, or an endpoint that does not answer. Requests that fail are counted.
-pub async fn ingest(
-    endpoint_grpc: &str,
-    connections: usize,
-    requests: u64,
-    payloads: &[Bytes],
-) -> anyhow::Result<Report> {
+pub async fn ingest(plan: &Plan, payloads: &[Bytes]) -> anyhow::Result<Report> {
+    let (connections, requests) = (plan.connections, plan.requests);
     ensure!(!payloads.is_empty(), "no payload to send");
     ensure!(
         (1..=CONNECTIONS_MAX).contains(&connections),
         "connections must be 1 to {CONNECTIONS_MAX}"
     );
     ensure!(requests <= REQUESTS_MAX, "at most {REQUESTS_MAX} requests a run");
-    let endpoint = Endpoint::new(endpoint_grpc.to_owned())
-        .context("not an endpoint")?
-        .tcp_nodelay(true);
-    let mut channels = Vec::new();
+    let mut senders = Vec::new();
     for _ in 0..connections {
-        channels.push(
-            endpoint
-                .connect()
-                .await
-                .with_context(|| format!("could not connect to {endpoint_grpc}"))?,
-        );
+        senders.push(Sender::connect(plan).await?);
     }
     let (payloads, turn): (Arc<[Bytes]>, _) = (payloads.into(), Arc::new(AtomicU64::new(0)));
     let begun = Instant::now();
-    let senders: Vec<_> = channels
+    let pace = Pace {
+        begun,
+        requests,
+        requests_per_s: plan.requests_per_s,
+    };
+    let senders: Vec<_> = senders
         .into_iter()
-        .map(|channel| tokio::spawn(send_all(channel, Arc::clone(&payloads), Arc::clone(&turn), requests)))
+        .map(|sender| tokio::spawn(send_all(sender, Arc::clone(&payloads), Arc::clone(&turn), pace)))
         .collect();
     let mut all = Sent::default();
     for sender in senders {
@@ -141,33 +158,96 @@ struct Sent {
     latencies: Vec<Duration>,
 }
 
-async fn send_all(channel: Channel, payloads: Arc<[Bytes]>, turn: Arc<AtomicU64>, requests: u64) -> Sent {
-    let mut client = tonic::client::Grpc::new(channel);
+/// When each request is due.
+#[derive(Clone, Copy)]
+struct Pace {
+    begun: Instant,
+    requests: u64,
+    requests_per_s: f64,
+}
+
+async fn send_all(mut sender: Sender, payloads: Arc<[Bytes]>, turn: Arc<AtomicU64>, pace: Pace) -> Sent {
     let mut sent = Sent::default();
     loop {
         let index = turn.fetch_add(1, Relaxed);
-        if index >= requests {
+        if index >= pace.requests {
             return sent;
+        }
+        if pace.requests_per_s > 0.0 {
+            let due = pace.begun + Duration::from_secs_f64(index as f64 / pace.requests_per_s);
+            tokio::time::sleep_until(due.into()).await;
         }
         let payload = &payloads[(index % payloads.len() as u64) as usize];
         let begun = Instant::now();
         let mut tries = 1;
         loop {
-            match send(&mut client, payload.clone()).await {
+            match sender.send(payload.clone()).await {
                 Ok(()) => {
                     sent.latencies.push(begun.elapsed());
                     sent.bytes += payload.len() as u64;
                     break;
                 }
-                Err(status) if status.code() == Code::Unavailable && tries < TRIES_MAX => {
+                Err(Failed::Retry) if tries < TRIES_MAX => {
                     tries += 1;
                     sent.retried += 1;
                     tokio::time::sleep(RETRY_DELAY).await;
                 }
-                Err(status) => {
-                    tracing::warn!(%status, "a request was given up");
+                Err(failed) => {
+                    tracing::warn!(?failed, "a request was given up");
                     sent.failed += 1;
                     break;
+                }
+            }
+        }
+    }
+}
+
+/// Why a request was not acknowledged.
+#[derive(Debug)]
+enum Failed {
+    /// The server asks to come back.
+    Retry,
+    /// Anything else.
+    Refused(#[expect(dead_code, reason = "shown in the log")] String),
+}
+
+/// One connection.
+enum Sender {
+    Grpc(tonic::client::Grpc<Channel>),
+    Http { client: reqwest::Client, url: String },
+}
+
+impl Sender {
+    async fn connect(plan: &Plan) -> anyhow::Result<Self> {
+        let could_not = || format!("could not connect to {}", plan.endpoint);
+        if plan.transport == Transport::Http {
+            let client = reqwest::Client::builder().pool_max_idle_per_host(1).build();
+            return Ok(Self::Http {
+                client: client.with_context(could_not)?,
+                url: format!("{}/v1/traces", plan.endpoint),
+            });
+        }
+        let endpoint = Endpoint::new(plan.endpoint.clone())
+            .context("not an endpoint")?
+            .tcp_nodelay(true);
+        let channel = endpoint.connect().await.with_context(could_not)?;
+        Ok(Self::Grpc(tonic::client::Grpc::new(channel)))
+    }
+
+    async fn send(&mut self, payload: Bytes) -> Result<(), Failed> {
+        match self {
+            Self::Grpc(client) => send(client, payload).await.map_err(|status| match status.code() {
+                Code::Unavailable => Failed::Retry,
+                _ => Failed::Refused(status.to_string()),
+            }),
+            Self::Http { client, url } => {
+                let request = client.post(&*url).header("content-type", "application/x-protobuf");
+                let answer = request.body(payload).send().await;
+                let answer = answer.map_err(|error| Failed::Refused(error.to_string()))?;
+                match answer.status().as_u16() {
+                    200 => Ok(()),
+                    429 | 502..=504 => Err(Failed::Retry),
+                    other => Err(Failed::Refused(format!("HTTP {other}"))),
                 }
             }
         }
@@ -223,38 +303,38 @@ impl Decoder for RawCodec {
 
 #[cfg(test)]
 mod tests {
-    use crate::payload::{Generator, SPANS_PER_REQUEST, SPANS_PER_TRACE};
+    use crate::payload::{Generator, SPANS_PER_REQUEST, SPANS_PER_TRACE, Shape};
     use epicenter_proto::Message;
     use epicenter_proto::otlp::collector_trace::ExportTraceServiceRequest;
 
-    #[test]
-    fn payloads_have_the_stated_shape_and_are_the_same_every_time() {
-        let (mut one, mut other) = (Generator::new(1, 1_000), Generator::new(1, 1_000));
+    /// Attributes a span, events a hundred spans and bytes a span of a shape.
+    fn check(shape: Shape, attributes: usize, events: std::ops::Range<usize>, bytes: std::ops::Range<usize>) {
+        let (mut one, mut other) = (Generator::new(shape, 1, 1_000), Generator::new(shape, 1, 1_000));
         let mut trace_ids = std::collections::BTreeSet::new();
-        let (mut bytes, mut attributes, mut events, mut count) = (0, 0, 0, 0);
+        let (mut size, mut attributes_found, mut events_found, mut count) = (0, 0, 0, 0);
         for _ in 0..5 {
             let request = one.request();
             assert_eq!(request, other.request());
-            bytes += request.len();
+            size += request.len();
             let request = ExportTraceServiceRequest::decode(request.as_slice()).expect("a message");
-            for span in request
-                .resource_spans
-                .iter()
-                .flat_map(|r| &r.scope_spans)
-                .flat_map(|s| &s.spans)
-            {
+            let scopes = request.resource_spans.iter().flat_map(|r| &r.scope_spans);
+            for span in scopes.flat_map(|s| &s.spans) {
                 trace_ids.insert(span.trace_id.clone());
-                (attributes, events, count) = (
-                    attributes + span.attributes.len(),
-                    events + span.events.len(),
-                    count + 1,
-                );
+                attributes_found += span.attributes.len();
+                events_found += span.events.len();
+                count += 1;
             }
         }
         assert_eq!(count, 5 * SPANS_PER_REQUEST);
         assert_eq!(trace_ids.len(), count / SPANS_PER_TRACE);
-        assert_eq!(attributes, 12 * count);
-        assert!((13 * count..17 * count).contains(&(events * 10)), "{events} events");
-        assert!((600..800).contains(&(bytes / count)), "{} bytes a span", bytes / count);
+        assert_eq!(attributes_found, attributes * count);
+        assert!(events.contains(&(events_found * 100 / count)), "{events_found} events");
+        assert!(bytes.contains(&(size / count)), "{} bytes a span", size / count);
+    }
+
+    #[test]
+    fn payloads_have_the_stated_shape_and_are_the_same_every_time() {
+        check(Shape::Shop, 12, 130..170, 600..800);
+        check(Shape::Calls, 10, 0..1, 400..500);
     }
 }

@@ -1,9 +1,12 @@
-//! Trace requests by the thousand for benches: seeded, deterministic, shaped like what a busy shop sends.
+//! Trace requests by the thousand for benches: seeded, deterministic, of one of two shapes.
 //!
-//! One request has 512 spans, about 700 OTLP bytes each, with 12 attributes and 1.5 events a span. The spans belong to
+//! [`Shape::Shop`] is shaped like what a busy shop sends. One request has 512 spans, about 700 OTLP bytes each, with 12 attributes and 1.5 events a span. The spans belong to
 //! trees of 40, spread over the resources of the request the way a gateway batches them: a tree that does not fit goes on
 //! in the next request. Distinct values: 40 services, 5 instances each, 20 operations a service, 20 nodes, 10,000
 //! users, 2 % errors; ids and times are all distinct.
+
+#[path = "payload/calls.rs"]
+mod calls;
 
 use epicenter_proto::Message;
 use epicenter_proto::otlp::collector_trace::ExportTraceServiceRequest;
@@ -27,19 +30,34 @@ const ERROR_PERCENT: u64 = 2;
 /// Children of a span in the tree: span `n` hangs under span `(n - 1) / FANOUT`.
 const FANOUT: usize = 3;
 
+/// Spans that wait for their request, with the instance that sends them.
+type Pending = Vec<(u64, Span)>;
+
+/// What the spans look like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Shape {
+    /// 12 attributes of all types and 1.5 events a span.
+    #[default]
+    Shop,
+    /// 10 attributes and no event a span.
+    Calls,
+}
+
 /// Makes requests, one after the other.
 #[derive(Debug)]
 pub struct Generator {
+    shape: Shape,
     random: u64,
     clock_unix_nano: u64,
-    pending: Vec<(u64, Span)>,
+    pending: Pending,
 }
 
 impl Generator {
     /// The same seed and start give the same bytes. Spans begin at `start_unix_nano` and go on from there, a trace a
     /// millisecond.
-    pub fn new(seed: u64, start_unix_nano: u64) -> Self {
+    pub fn new(shape: Shape, seed: u64, start_unix_nano: u64) -> Self {
         Self {
+            shape,
             random: seed,
             clock_unix_nano: start_unix_nano,
             pending: Vec::new(),
@@ -57,7 +75,10 @@ impl Generator {
         }
         let resource_spans = by_instance
             .into_iter()
-            .map(|(instance, spans)| of_instance(instance, spans))
+            .map(|(instance, spans)| match self.shape {
+                Shape::Shop => shop_resource(instance, spans),
+                Shape::Calls => calls::resource(instance, spans),
+            })
             .collect();
         ExportTraceServiceRequest { resource_spans }.encode_to_vec()
     }
@@ -72,6 +93,13 @@ impl Generator {
 
     fn trace(&mut self) {
         self.clock_unix_nano += 1_000_000;
+        if self.shape == Shape::Calls {
+            let mut pending = std::mem::take(&mut self.pending);
+            let clock = self.clock_unix_nano;
+            calls::trace(&mut || self.next(), clock, &mut pending);
+            self.pending = pending;
+            return;
+        }
         let trace_id = [self.next().to_be_bytes(), (self.next() | 1).to_be_bytes()].concat();
         let mut span_ids: Vec<Vec<u8>> = Vec::with_capacity(SPANS_PER_TRACE);
         for index in 0..SPANS_PER_TRACE {
@@ -153,7 +181,7 @@ impl Generator {
     }
 }
 
-fn of_instance(instance: u64, spans: Vec<Span>) -> ResourceSpans {
+fn shop_resource(instance: u64, spans: Vec<Span>) -> ResourceSpans {
     let service = instance / INSTANCES_PER_SERVICE;
     let attributes = vec![
         text("service.name", &format!("service-{service:02}")),
@@ -163,9 +191,13 @@ fn of_instance(instance: u64, spans: Vec<Span>) -> ResourceSpans {
         text("k8s.node.name", &format!("node-{:02}", instance % NODES)),
         text("telemetry.sdk.language", "java"),
     ];
+    of_instance(attributes, "io.opentelemetry.okhttp-3.0", "2.9.0", spans)
+}
+
+fn of_instance(attributes: Vec<KeyValue>, library: &str, version: &str, spans: Vec<Span>) -> ResourceSpans {
     let scope = InstrumentationScope {
-        name: "io.opentelemetry.okhttp-3.0".to_owned(),
-        version: "2.9.0".to_owned(),
+        name: library.to_owned(),
+        version: version.to_owned(),
         ..InstrumentationScope::default()
     };
     let scope_spans = vec![ScopeSpans {

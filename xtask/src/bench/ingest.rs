@@ -28,6 +28,15 @@ pub(crate) struct Args {
     /// Connections that send side by side
     #[arg(long, default_value_t = 4, value_name = "N")]
     connections: u32,
+    /// What the spans look like: shop (12 attributes, 1.5 events) or calls (10 attributes)
+    #[arg(long, default_value = "shop", value_name = "SHAPE")]
+    shape: String,
+    /// How they are sent: grpc or http
+    #[arg(long, default_value = "grpc", value_name = "TRANSPORT")]
+    transport: String,
+    /// Spans a second at most; 0 for as many as are acknowledged
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    rate: u64,
     /// Folder for the server's data, emptied by nobody; default: a new one below the target folder, removed at the end
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
@@ -78,8 +87,15 @@ fn measure(args: &Args, program: &Path, load: &Path, data: &Path) -> Result<()> 
     )?;
     let bytes_before = folder_bytes(data)?;
     let ticks_before = procfs::cpu_ticks(server.id())?;
+    let endpoint = if args.transport == "http" {
+        &ready.otlp_http
+    } else {
+        &ready.otlp_grpc
+    };
     let output = Command::new(load)
-        .args(["--endpoint", &format!("http://{}", ready.otlp_grpc)])
+        .args(["--endpoint", &format!("http://{endpoint}")])
+        .args(["--shape", &args.shape, "--transport", &args.transport])
+        .args(["--rate", &args.rate.to_string()])
         .args([
             "--connections",
             &args.connections.to_string(),
@@ -97,8 +113,10 @@ fn measure(args: &Args, program: &Path, load: &Path, data: &Path) -> Result<()> 
     let memory = procfs::memory_peak_bytes(server.id())?;
     let second = procfs::ticks_per_second()?;
     let us_per_span = |ticks: u64| ticks as f64 / second * 1e6 / said.spans as f64;
+    let resting = procfs::memory_bytes(server.id())?;
     let clean = server.stop()?;
     let bytes = folder_bytes(data)?.saturating_sub(bytes_before);
+    let table = folder_bytes(&data.join("table"))?;
 
     let mut out = std::io::stdout().lock();
     let mut say = |name: &str, value: String| std::io::Write::write_fmt(&mut out, format_args!("{name:<38}{value}\n"));
@@ -131,10 +149,18 @@ fn measure(args: &Args, program: &Path, load: &Path, data: &Path) -> Result<()> 
         "acknowledgement p50, p99",
         format!("{:.1} ms, {:.1} ms", said.ack_ms_p50, said.ack_ms_p99),
     )?;
-    say("memory, most", format!("{:.0} MiB", memory as f64 / f64::from(1 << 20)))?;
+    let mib = |bytes: u64| format!("{:.0} MiB", bytes as f64 / f64::from(1 << 20));
     say(
-        "on disk, log and table",
-        format!("{:.0} B/span", bytes as f64 / said.spans as f64),
+        "memory, most; when settled",
+        format!("{}; {}", mib(memory), mib(resting)),
+    )?;
+    say(
+        "on disk, table",
+        format!("{:.1} B/span", table as f64 / said.spans as f64),
+    )?;
+    say(
+        "on disk, with the log that is kept",
+        format!("{:.1} B/span", bytes as f64 / said.spans as f64),
     )?;
     ensure!(clean, "the server did not stop cleanly");
     Ok(())

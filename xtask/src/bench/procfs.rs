@@ -23,18 +23,27 @@ pub(crate) fn cpu_ticks(pid: u32) -> Result<u64> {
 
 /// The most memory that the process held, in bytes.
 pub(crate) fn memory_peak_bytes(pid: u32) -> Result<u64> {
+    status_bytes(pid, "VmHWM:")
+}
+
+/// The memory that the process holds, in bytes.
+pub(crate) fn memory_bytes(pid: u32) -> Result<u64> {
+    status_bytes(pid, "VmRSS:")
+}
+
+fn status_bytes(pid: u32, field: &str) -> Result<u64> {
     let status =
         std::fs::read_to_string(format!("/proc/{pid}/status")).context("could not read the process's memory")?;
     let kib = status
         .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))
-        .context("no VmHWM in the process's status")?;
+        .find_map(|line| line.strip_prefix(field))
+        .with_context(|| format!("no {field} in the process's status"))?;
     let kib: u64 = kib
         .trim()
         .trim_end_matches("kB")
         .trim()
         .parse()
-        .context("VmHWM is no number")?;
+        .with_context(|| format!("{field} is no number"))?;
     Ok(kib * 1024)
 }
 

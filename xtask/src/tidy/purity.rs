@@ -15,11 +15,12 @@ pub(super) const PURE: [(&str, &str); 5] = [
 ];
 
 /// What a pure crate may use from outside of the workspace.
-const ALLOWED: [&str; 11] = [
+const ALLOWED: [&str; 12] = [
     "arrow",
     "bytes",
     "hashbrown",
-    "base64", "hex",
+    "base64",
+    "hex",
     "humantime-serde",
     "petgraph",
     "serde",

@@ -13,7 +13,7 @@ impl Walk {
         let shared = Shared::read(message, "ResourceSpans")?;
         self.set_resource(&shared)?;
         let mut fields = Reader::new(message, "ResourceSpans");
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             if field.number == 2 {
                 self.scope_spans(field.bytes()?)?;
             }
@@ -25,7 +25,7 @@ impl Walk {
         let shared = Shared::read(message, "ScopeSpans")?;
         self.set_scope(&shared)?;
         let mut fields = Reader::new(message, "ScopeSpans");
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             if field.number == 2 {
                 self.span(field.bytes()?)?;
             }
@@ -43,7 +43,7 @@ impl Walk {
             let mut object = Object::open(out);
             let mut dropped = 0;
             let mut fields = Reader::new(resource, "Resource");
-            while let Some(field) = fields.next()? {
+            while let Some(field) = fields.next_field()? {
                 match field.number {
                     1 => {
                         let message = field.bytes()?;
@@ -77,7 +77,7 @@ impl Walk {
             let mut object = Object::open(out);
             let (mut name, mut version, mut dropped): (&[u8], &[u8], u32) = (b"", b"", 0);
             let mut fields = Reader::new(scope, "InstrumentationScope");
-            while let Some(field) = fields.next()? {
+            while let Some(field) = fields.next_field()? {
                 match field.number {
                     1 => name = field.bytes()?,
                     2 => version = field.bytes()?,
@@ -111,7 +111,7 @@ impl<'a> Shared<'a> {
             schema_url: b"",
         };
         let mut fields = Reader::new(message, name);
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             match field.number {
                 1 => merge(&mut shared.described, field.bytes()?),
                 3 => shared.schema_url = field.bytes()?,
@@ -135,7 +135,7 @@ impl<'a> Shared<'a> {
 
 fn write_entity_refs(object: &mut Object<'_>, resource: &[u8]) -> Result<(), DecodeError> {
     let mut fields = Reader::new(resource, "Resource");
-    while let Some(field) = fields.next()? {
+    while let Some(field) = fields.next_field()? {
         if field.number != 3 {
             continue;
         }
@@ -145,7 +145,7 @@ fn write_entity_refs(object: &mut Object<'_>, resource: &[u8]) -> Result<(), Dec
         // One list after the other: a list of the object is written in one go.
         for list in [3, 4] {
             let mut fields = Reader::new(message, "EntityRef");
-            while let Some(field) = fields.next()? {
+            while let Some(field) = fields.next_field()? {
                 match field.number {
                     1 => schema_url = field.bytes()?,
                     2 => kind = field.bytes()?,

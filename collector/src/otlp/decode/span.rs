@@ -23,7 +23,7 @@ impl Walk {
         let mut row = SpanRow::default();
         let mut facts = SpanFacts::default();
         let mut fields = Reader::new(message, "Span");
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             match field.number {
                 1 => raw.trace_id = field.bytes()?,
                 2 => raw.span_id = field.bytes()?,
@@ -78,7 +78,7 @@ impl Walk {
     fn event<'a>(&mut self, message: &'a [u8], facts: &mut SpanFacts<'a>) -> Result<(), DecodeError> {
         self.count_item()?;
         let mut fields = Reader::new(message, "Event");
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             match field.number {
                 1 => drop(field.fixed64()?),
                 2 => facts.observe_event_name(text(field.bytes()?)?),
@@ -99,7 +99,7 @@ impl Walk {
     fn link(&mut self, message: &[u8]) -> Result<(), DecodeError> {
         self.count_item()?;
         let mut fields = Reader::new(message, "Link");
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             match field.number {
                 1 | 2 => drop(field.bytes()?),
                 3 => drop(text(field.bytes()?)?),
@@ -119,7 +119,7 @@ impl Walk {
 /// Merges a Status message into the span.
 fn status<'a>(message: &'a [u8], row: &mut SpanRow<'a>) -> Result<(), DecodeError> {
     let mut fields = Reader::new(message, "Status");
-    while let Some(field) = fields.next()? {
+    while let Some(field) = fields.next_field()? {
         match field.number {
             2 => row.status_message = text(field.bytes()?)?,
             3 => row.status_code = field.int32()?,

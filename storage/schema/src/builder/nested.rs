@@ -40,7 +40,7 @@ impl NestedBuilder {
     /// Bytes that are no Span.
     pub fn span(&mut self, message: &[u8]) -> Result<(), WireError> {
         let mut fields = Reader::new(message, "Span");
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             match field.number {
                 9 => self.attribute_message(field.bytes()?)?,
                 11 => self.event_message(field.bytes()?)?,
@@ -70,7 +70,7 @@ impl NestedBuilder {
     /// Bytes that are no KeyValueList.
     pub fn event(&mut self, time: i64, name: &[u8], attributes: &[u8], dropped: u32) -> Result<(), WireError> {
         let mut fields = Reader::new(attributes, "KeyValueList");
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             if field.number == 1 {
                 push(&mut self.events.attributes, &mut self.scratch, field.bytes()?)?;
             }
@@ -85,7 +85,7 @@ impl NestedBuilder {
     /// Bytes that are no KeyValueList.
     pub fn link(&mut self, link: &LinkRow<'_>, attributes: &[u8]) -> Result<(), WireError> {
         let mut fields = Reader::new(attributes, "KeyValueList");
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             if field.number == 1 {
                 push(&mut self.links.attributes, &mut self.scratch, field.bytes()?)?;
             }
@@ -97,7 +97,7 @@ impl NestedBuilder {
     fn event_message(&mut self, message: &[u8]) -> Result<(), WireError> {
         let (mut time, mut name, mut dropped): (u64, &[u8], u32) = (0, b"", 0);
         let mut fields = Reader::new(message, "Event");
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             match field.number {
                 1 => time = field.fixed64()?,
                 2 => name = field.bytes()?,
@@ -113,7 +113,7 @@ impl NestedBuilder {
     fn link_message(&mut self, message: &[u8]) -> Result<(), WireError> {
         let mut link = LinkRow::default();
         let mut fields = Reader::new(message, "Link");
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             match field.number {
                 1 => link.trace_id = field.bytes()?.try_into().unwrap_or_default(),
                 2 => link.span_id = field.bytes()?.try_into().unwrap_or_default(),

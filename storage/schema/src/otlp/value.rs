@@ -39,7 +39,7 @@ impl<'a> Value<'a> {
     #[inline]
     fn merge(&mut self, message: &'a [u8]) -> Result<(), WireError> {
         let mut fields = Reader::new(message, "AnyValue");
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             match field.number {
                 1 => *self = Self::String(field.bytes()?),
                 2 => *self = Self::Bool(field.varint()? != 0),
@@ -99,7 +99,7 @@ impl<'a> Value<'a> {
     pub fn first_text(&self) -> Option<&[u8]> {
         let Self::Array(items) = self else { return None };
         let mut fields = Reader::new(items, "ArrayValue");
-        while let Ok(Some(field)) = fields.next() {
+        while let Ok(Some(field)) = fields.next_field() {
             let mut value = Value::Empty;
             if field.number == 1 && value.merge(field.bytes().ok()?).is_ok() {
                 return if let Value::String(text) = value {
@@ -165,7 +165,7 @@ fn read_key_value(message: &[u8]) -> Result<(&[u8], Option<Value<'_>>), WireErro
     let mut key: &[u8] = b"";
     let mut value: Option<Value<'_>> = None;
     let mut fields = Reader::new(message, "KeyValue");
-    while let Some(field) = fields.next()? {
+    while let Some(field) = fields.next_field()? {
         match field.number {
             1 => key = field.bytes()?,
             2 => value.get_or_insert(Value::Empty).merge(field.bytes()?)?,
@@ -200,7 +200,7 @@ fn check(value: &Value<'_>, depth: usize) -> Result<(), WireError> {
         Value::String(value) => drop(text(value)?),
         Value::Array(items) => {
             let mut fields = Reader::new(items, "ArrayValue");
-            while let Some(field) = fields.next()? {
+            while let Some(field) = fields.next_field()? {
                 if field.number == 1 {
                     let mut item = Value::Empty;
                     item.merge(field.bytes()?)?;
@@ -210,7 +210,7 @@ fn check(value: &Value<'_>, depth: usize) -> Result<(), WireError> {
         }
         Value::KeyValues(items) => {
             let mut fields = Reader::new(items, "KeyValueList");
-            while let Some(field) = fields.next()? {
+            while let Some(field) = fields.next_field()? {
                 if field.number == 1 {
                     let (key, value) = key_value(field.bytes()?)?;
                     text(key)?;
@@ -244,7 +244,7 @@ fn write_value(out: &mut Vec<u8>, value: &Value<'_>, depth: usize) -> Result<(),
             out.extend_from_slice(b"{\"arrayValue\":{\"values\":[");
             let mut fields = Reader::new(items, "ArrayValue");
             let mut separator: &[u8] = b"";
-            while let Some(field) = fields.next()? {
+            while let Some(field) = fields.next_field()? {
                 if field.number == 1 {
                     let mut item = Value::Empty;
                     item.merge(field.bytes()?)?;
@@ -259,7 +259,7 @@ fn write_value(out: &mut Vec<u8>, value: &Value<'_>, depth: usize) -> Result<(),
             out.extend_from_slice(b"{\"kvlistValue\":{\"values\":[");
             let mut fields = Reader::new(items, "KeyValueList");
             let mut separator: &[u8] = b"";
-            while let Some(field) = fields.next()? {
+            while let Some(field) = fields.next_field()? {
                 if field.number == 1 {
                     out.extend_from_slice(separator);
                     write_key_value(out, field.bytes()?, depth + 1)?;

@@ -38,7 +38,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// Bytes that are no field.
     #[inline]
-    pub fn next(&mut self) -> Result<Option<Field<'a>>, WireError> {
+    pub fn next_field(&mut self) -> Result<Option<Field<'a>>, WireError> {
         if self.rest.is_empty() {
             return Ok(None);
         }

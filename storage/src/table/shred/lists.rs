@@ -54,7 +54,7 @@ impl Events {
     pub(super) fn event(&mut self, message: &[u8], tokens: &mut Tokens) -> Result<(), WireError> {
         let (mut time, mut name, mut dropped): (u64, &[u8], u32) = (0, b"", 0);
         let mut fields = Reader::new(message, "Event");
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             match field.number {
                 1 => time = field.fixed64()?,
                 2 => name = field.bytes()?,
@@ -116,7 +116,7 @@ impl Links {
         let (mut trace_id, mut span_id, mut state): ([u8; 16], [u8; 8], &[u8]) = Default::default();
         let (mut dropped, mut flags) = (0, 0);
         let mut fields = Reader::new(message, "Link");
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             match field.number {
                 1 => trace_id = field.bytes()?.try_into().unwrap_or_default(),
                 2 => span_id = field.bytes()?.try_into().unwrap_or_default(),

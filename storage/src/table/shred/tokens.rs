@@ -97,7 +97,7 @@ impl Tokens {
     /// Adds the attributes of a KeyValueList message.
     pub(in crate::table) fn list(&mut self, list: &[u8]) -> Result<(), WireError> {
         let mut fields = Reader::new(list, "KeyValueList");
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             if field.number == 1 {
                 self.attribute(field.bytes()?)?;
             }

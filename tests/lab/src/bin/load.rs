@@ -1,11 +1,12 @@
-//! `load`: sends encoded trace requests over gRPC as fast as they are acknowledged, and prints one JSON line that says
+//! `load`: sends encoded trace requests over OTLP as fast as they are acknowledged, and prints one JSON line that says
 //! what it took, next to what a plain prost decode of the same bytes takes. `cargo xtask bench ingest` runs it.
 
 use anyhow::{Context, ensure};
 use bytes::Bytes;
 use clap::Parser;
 use epicenter_lab::load;
-use epicenter_lab::payload::{Generator, SPANS_PER_REQUEST};
+use epicenter_lab::load::{Plan, Transport};
+use epicenter_lab::payload::{Generator, SPANS_PER_REQUEST, Shape};
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,12 +14,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Distinct requests, about 90 MB of them; longer runs send them again.
-const PAYLOADS_MAX: u64 = 256;
+/// Distinct requests, up to a gigabyte and a half of them; longer runs send them again.
+const PAYLOADS_MAX: u64 = 4_096;
 const SEED: u64 = 7;
 
 #[derive(Parser)]
-#[command(about = "Sends trace requests over OTLP/gRPC and says how fast they were acknowledged")]
+#[command(about = "Sends trace requests over OTLP and says how fast they were acknowledged")]
 struct Args {
     /// Server to send to, such as http://127.0.0.1:4317
     #[arg(long)]
@@ -29,12 +30,21 @@ struct Args {
     /// Spans to send, rounded up to whole requests
     #[arg(long, default_value_t = 1_000_000)]
     spans: u64,
+    /// What the spans look like
+    #[arg(long, value_enum, default_value_t)]
+    shape: Shape,
+    /// How they are sent
+    #[arg(long, value_enum, default_value_t)]
+    transport: Transport,
+    /// Spans a second at most; 0 for as many as are acknowledged
+    #[arg(long, default_value_t = 0)]
+    rate: u64,
 }
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     let requests = args.spans.div_ceil(SPANS_PER_REQUEST as u64).max(1);
-    let mut generator = Generator::new(SEED, now_unix_nano());
+    let mut generator = Generator::new(args.shape, SEED, now_unix_nano());
     let payloads: Vec<Bytes> = (0..requests.min(PAYLOADS_MAX))
         .map(|_| Bytes::from(generator.request()))
         .collect();
@@ -47,7 +57,14 @@ fn main() -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("could not start")?;
-    let report = runtime.block_on(load::ingest(&args.endpoint, args.connections, requests, &payloads))?;
+    let plan = Plan {
+        endpoint: args.endpoint.clone(),
+        transport: args.transport,
+        connections: args.connections,
+        requests,
+        requests_per_s: args.rate as f64 / SPANS_PER_REQUEST as f64,
+    };
+    let report = runtime.block_on(load::ingest(&plan, &payloads))?;
     let after = load::prost_decode_seconds(&payloads)?;
     ensure!(
         report.failed == 0,
