@@ -16,7 +16,7 @@ pub struct Config {
     /// 1 to 4194304. Default 131072: about 10 MB of Parquet.
     pub seal_spans: usize,
     /// Memory for spans that are not sealed yet; beyond it appends are refused until sealing catches up. At least
-    /// 1 MiB. Default 256 MiB.
+    /// 1 MiB. Default 192 MiB.
     pub unsealed_bytes_max: ByteSize,
     /// Age up to which the log is kept after its spans were sealed, so that the live loop can rebuild its windows
     /// after a restart. Default 10 min.
@@ -75,7 +75,7 @@ impl Default for Config {
         Self {
             seal_after: Duration::from_secs(30),
             seal_spans: 131_072,
-            unsealed_bytes_max: ByteSize::mib(256),
+            unsealed_bytes_max: ByteSize::mib(192),
             log_retain: Duration::from_secs(600),
             log_retain_bytes: ByteSize::mib(256),
             log_lag_bytes_max: ByteSize::gib(4),

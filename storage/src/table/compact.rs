@@ -26,7 +26,7 @@ use std::sync::Arc;
 /// Neighbours that are merged at once, and how much larger each tier is than the one before.
 const FANOUT: usize = 8;
 /// Most spans of a merged segment: what one merge holds in memory. Segments of an eighth of it stay as they are.
-const ROWS_MAX: u64 = 524_288;
+const ROWS_MAX: u64 = 262_144;
 /// Most attribute columns of a merged segment; segments that would have more together stay apart.
 pub(super) const ATTRIBUTE_COLUMNS_MAX: usize = 1_024;
 /// Compression of what is to stay.
@@ -255,6 +255,7 @@ mod tests {
         check(&[[5_000, 5_000].as_slice(), &[100; 9]].concat(), Some(2..10));
         check(&[[100; 5].as_slice(), &[5_000], &[100; 5]].concat(), None);
         check(&[131_072; 20], None);
-        check(&[60_000; 8], Some(0..8));
+        check(&[30_000; 8], Some(0..8));
+        check(&[40_000; 20], None);
     }
 }
