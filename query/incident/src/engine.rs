@@ -8,7 +8,7 @@ use crate::config::{Config, nanoseconds};
 use crate::incident::{Change, Incident, State};
 use crate::memory::{Learning, Recent};
 use crate::review;
-use epicenter_detect::{Baseline, Signal, Symptom, symptoms};
+use epicenter_detect::{Baseline, Place, Signal, Symptom, symptoms};
 use epicenter_graph::{Builder, GraphSnapshot, Window};
 use epicenter_localize::{Diagnosis, Scene, diagnose};
 use epicenter_schema::{DurationNs, SpanBatch, Timestamp};
@@ -27,6 +27,8 @@ const LOOK_WINDOWS: usize = 3;
 const CALM_NATS: f64 = 6.0;
 /// Surprise that a single window must add to what several windows show.
 const STILL_NATS: f64 = 3.0;
+/// Places that belong to an open incident.
+const MARKS_MAX: usize = 1_000;
 /// Windows after the opening in which the answer is looked at again each time.
 const SETTLING_WINDOWS: u64 = 24;
 /// After that, each so many windows.
@@ -59,6 +61,8 @@ struct Ongoing {
     /// The windows with symptoms as one, and how long they are together.
     window: Window,
     length: DurationNs,
+    /// What was beyond doubt at some time: only there a lesser symptom says that it goes on.
+    marks: Vec<(Signal, Place)>,
     /// Windows since it opened.
     age: u64,
     calm: DurationNs,
@@ -260,7 +264,7 @@ impl Engine {
         }
         self.recent.push(start, window);
         match self.ongoing.take() {
-            Some(ongoing) => self.follow(ongoing, start, shaken, changes),
+            Some(ongoing) => self.follow(ongoing, start, &alone, changes),
             None => self.watch(start, &alone, shaken, changes),
         }
     }
@@ -295,9 +299,14 @@ impl Engine {
         if self.incidents.len() > INCIDENTS_MAX {
             self.incidents.remove(0);
         }
+        let mut marks = Vec::new();
+        let together = symptoms(&window, length, &self.baseline, self.builder.names());
+        self.mark(&mut marks, &together);
+        self.mark(&mut marks, alone);
         self.ongoing = Some(Ongoing {
             window,
             length,
+            marks,
             age: 0,
             calm: DurationNs(0),
             calm_since: start,
@@ -331,10 +340,24 @@ impl Engine {
         })
     }
 
+    /// Remembers the places that are wrong beyond doubt.
+    fn mark(&self, marks: &mut Vec<(Signal, Place)>, symptoms: &[Symptom]) {
+        for symptom in symptoms.iter().filter(|s| s.nats >= self.config.surprise_nats) {
+            let mark = (symptom.signal, symptom.place);
+            if marks.len() < MARKS_MAX && !marks.contains(&mark) {
+                marks.push(mark);
+            }
+        }
+    }
+
     /// An incident is open: feeds it, looks at its answer again, or closes it.
-    fn follow(&mut self, mut ongoing: Ongoing, start: Timestamp, shaken: bool, changes: &mut Vec<Change>) {
+    fn follow(&mut self, mut ongoing: Ongoing, start: Timestamp, alone: &[Symptom], changes: &mut Vec<Change>) {
         let step = self.window();
         ongoing.age += 1;
+        self.mark(&mut ongoing.marks, alone);
+        let shaken = alone
+            .iter()
+            .any(|symptom| symptom.nats >= CALM_NATS && ongoing.marks.contains(&(symptom.signal, symptom.place)));
         let seconds = self.baseline.seconds().max(1e-9);
         let usual = self.baseline.total().spans as f64 / seconds * step.as_secs_f64();
         let Some((_, window, _)) = self.last.last() else { return };
