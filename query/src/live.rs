@@ -1,6 +1,6 @@
 //! The live loop: the log's tail into the pure engine, changes of incidents out to disk, to the APIs and to the outbox.
 //!
-//! After a restart the tail replays the retained log, so the engine rebuilds its windows and comes to the same incidents.
+//! After a restart the tail replays what was sealed lately and the log, so the engine rebuilds its windows and comes to the same incidents.
 //! While it does so nothing is told; when it is done, what it found is compared with what is remembered: `restart`.
 //!
 //! The loop judges and waits for the disk, so it has a thread of its own and holds up nobody who serves or receives.

@@ -18,14 +18,14 @@ pub struct Config {
     /// Memory for spans that are not sealed yet; beyond it appends are refused until sealing catches up. At least
     /// 1 MiB. Default 192 MiB.
     pub unsealed_bytes_max: ByteSize,
-    /// Age up to which the log is kept after its spans were sealed, so that the live loop can rebuild its windows
+    /// Age up to which sealed spans are shown again to a tail that begins, so that the live loop can rebuild its windows
     /// after a restart. Default 10 min.
     #[serde(with = "humantime_serde")]
-    pub log_retain: Duration,
-    /// Size up to which the log is kept after its spans were sealed. Default 256 MiB.
-    pub log_retain_bytes: ByteSize,
-    /// Size up to which sealed log is kept for a tail that has fallen behind, before that tail loses records. At least
-    /// `log_retain_bytes`. Default 4 GiB.
+    pub replay: Duration,
+    /// Number of sealed spans up to which they are shown again, the newest first of all. Default 1,000,000.
+    pub replay_spans_max: u64,
+    /// Size up to which sealed log is kept for a tail that has fallen behind, before that tail loses records. Default
+    /// 4 GiB.
     pub log_lag_bytes_max: ByteSize,
     /// Age, counted from when spans were received, after which they are deleted. Default 7 days.
     #[serde(with = "humantime_serde")]
@@ -76,8 +76,8 @@ impl Default for Config {
             seal_after: Duration::from_secs(30),
             seal_spans: 131_072,
             unsealed_bytes_max: ByteSize::mib(192),
-            log_retain: Duration::from_secs(600),
-            log_retain_bytes: ByteSize::mib(256),
+            replay: Duration::from_secs(600),
+            replay_spans_max: 1_000_000,
             log_lag_bytes_max: ByteSize::gib(4),
             retention: Duration::from_secs(7 * 24 * 3600),
             table_url: String::new(),
@@ -123,18 +123,8 @@ impl Config {
                 format!("must be at least 1 MiB, is {}", self.unsealed_bytes_max),
             );
         }
-        if self.log_lag_bytes_max < self.log_retain_bytes {
-            let problem = format!(
-                "must be at least log_retain_bytes ({}), is {}",
-                self.log_retain_bytes, self.log_lag_bytes_max
-            );
-            return invalid("log_lag_bytes_max", problem);
-        }
-        if self.retention < self.log_retain {
-            let problem = format!(
-                "must be at least log_retain ({:?}), is {:?}",
-                self.log_retain, self.retention
-            );
+        if self.retention < self.replay {
+            let problem = format!("must be at least replay ({:?}), is {:?}", self.replay, self.retention);
             return invalid("retention", problem);
         }
         self.validate_table()

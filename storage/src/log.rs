@@ -23,4 +23,4 @@ pub(crate) use writer::Writer;
 pub(crate) use files::SegmentFile;
 
 /// Size at which a segment file is complete.
-pub(crate) const SEGMENT_BYTES: u64 = 64 << 20;
+pub(crate) const SEGMENT_BYTES: u64 = 16 << 20;

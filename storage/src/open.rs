@@ -82,6 +82,7 @@ impl Config {
         let store = Store {
             inner: Arc::new(Inner {
                 config: self,
+                name: committer.name().to_owned(),
                 spans: Arc::new(table::Spans::new(Arc::clone(&view), Arc::clone(&filters))),
                 view,
                 catalog,

@@ -14,6 +14,8 @@ const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(10);
 const LOOK_INTERVAL_MAX: Duration = Duration::from_secs(1);
 /// After a merge of segments, so many times as long as it took none is begun.
 const COMPACT_PAUSES: u32 = 3;
+/// A file of the log that is still written to is completed early, to be removed, when it is sealed and has this size.
+const ROTATE_BYTES_MIN: u64 = 1 << 20;
 /// How long to wait after a failure: doubled each time, up to a bound.
 const BACKOFF_MIN: Duration = Duration::from_millis(500);
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
@@ -137,10 +139,12 @@ impl Service {
     /// Removes the files of the log that are sealed and that nobody has to read again.
     fn remove_log(&self) {
         let inner = &self.store.inner;
+        let sealed = inner.index.sealed_while_written(self.committer.sealed_through());
+        if sealed.is_some_and(|bytes| bytes >= ROTATE_BYTES_MIN) {
+            inner.queue.rotate();
+        }
         let removable = inner.index.take_removable(Removable {
             sealed_through: self.committer.sealed_through(),
-            retain_after: before((inner.clock)(), inner.config.log_retain),
-            retain_bytes: inner.config.log_retain_bytes.as_u64(),
             tail_from: inner.tails.slowest(),
             lag_bytes_max: inner.config.log_lag_bytes_max.as_u64(),
         });

@@ -30,6 +30,8 @@ pub struct Store {
 /// What all handles share.
 pub(crate) struct Inner {
     pub(crate) config: Config,
+    /// The name under which this store commits to the table.
+    pub(crate) name: String,
     pub(crate) view: Arc<View>,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) counters: Arc<Counters>,
@@ -115,8 +117,8 @@ impl Store {
         self.inner.catalog.services()
     }
 
-    /// Follows the log: first what is retained of it, then everything that is appended, in the order of the log and
-    /// without gaps. A tail that is slow reads again from disk and holds nothing in memory.
+    /// Follows the log: first what was sealed lately (see [`Config::replay`]), then what is not sealed yet and everything
+    /// that is appended, in the order of the log and without gaps. A tail that is slow reads again from disk and holds nothing in memory.
     pub fn tail(&self) -> Tail {
         Tail::new(Arc::clone(&self.inner))
     }

@@ -8,6 +8,7 @@ pub(crate) mod catalog;
 mod commit;
 mod compact;
 mod filters;
+mod flat_rows;
 mod history;
 mod layout;
 mod lookup;
@@ -26,6 +27,7 @@ mod writer;
 
 pub(crate) use commit::Commits;
 pub(crate) use filters::{Filters, failed};
+pub(crate) use flat_rows::FlatRows;
 pub(crate) use layout::AttributeColumn;
 pub(crate) use lookup::trace;
 pub(crate) use objects::Objects;

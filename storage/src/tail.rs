@@ -1,23 +1,27 @@
-//! Following the log. A tail is a position, not a queue: records that are still unsealed are shared from memory, others
-//! are read again from the files and decoded. However slow the reader is, memory does not grow; the files that it has
+//! Following the log: first what was sealed lately, from the table, then every record from there on. A tail is a position,
+//! not a queue: records that are still unsealed are shared from memory, others are read again from the files and decoded. However slow the reader is, memory does not grow; the files that it has
 //! yet to read are kept for it up to a bound.
+
+mod replay;
 
 use crate::log::{Item, Reader, Segment, before};
 use crate::store::Inner;
 use epicenter_schema::{SpanBatch, Timestamp};
+use replay::Replay;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::watch;
 
-/// One appended request, as the log has it.
+/// One appended request, as the log has it; or some of the spans that were sealed before the tail began.
 #[derive(Clone, Debug)]
 pub struct TailItem {
-    /// Position in the log; rises from item to item.
+    /// Position in the log; rises from request to request. Of sealed spans that of the last request they may be of.
     pub sequence: u64,
-    /// When it was written to the log.
+    /// When it was written to the log; never goes back. Of sealed spans a time before which all that was received has
+    /// been shown.
     pub received: Timestamp,
-    /// True for what was in the log before the tail began.
+    /// True for what was there before the tail began.
     pub replayed: bool,
     /// The flat columns of its spans; attributes, events and links are left out.
     pub batch: SpanBatch,
@@ -31,6 +35,7 @@ pub struct Tail {
     /// Last sequence when the tail began.
     began: u64,
     last: watch::Receiver<u64>,
+    replay: Option<Replay>,
     open: Option<Open>,
 }
 
@@ -73,26 +78,38 @@ impl Tail {
         inner.tails.add(&next);
         let last = inner.view.subscribe();
         let began = *last.borrow();
-        let since = before((inner.clock)(), inner.config.log_retain);
-        let first = inner.index.first_since(since).unwrap_or(began + 1);
+        let snapshot = inner.view.snapshot();
+        let since = before((inner.clock)(), inner.config.replay);
+        let replay = Replay::new(
+            Arc::clone(&inner.filters),
+            &snapshot,
+            &inner.name,
+            since,
+            inner.config.replay_spans_max,
+        );
+        let first = snapshot.unsealed.first().map_or(began + 1, |record| record.sequence);
         next.store(first, Ordering::Release);
         Self {
             inner,
             next,
             began,
             last,
+            replay: Some(replay),
             open: None,
         }
     }
 
-    /// True while items are ahead that were in the log before the tail began.
+    /// True while items are ahead that were there before the tail began.
     pub fn is_replaying(&self) -> bool {
-        self.next.load(Ordering::Acquire) <= self.began
+        self.replay.is_some() || self.next.load(Ordering::Acquire) <= self.began
     }
 
     /// The next item; waits for one to be appended. None after the store was closed and everything was seen. Losing
     /// the future before it resolves loses no item.
     pub async fn next(&mut self) -> Option<TailItem> {
+        if let Some(item) = self.replayed().await {
+            return Some(item);
+        }
         let closed = self.inner.closed.clone();
         loop {
             let next = self.next.load(Ordering::Acquire);
@@ -111,6 +128,24 @@ impl Tail {
                 changed = self.last.changed() => changed.ok()?,
             }
         }
+    }
+
+    /// The next item of what was sealed before the tail began.
+    async fn replayed(&mut self) -> Option<TailItem> {
+        while let Some(replay) = &mut self.replay {
+            match replay.next().await {
+                Ok(Some(item)) => return Some(item),
+                Ok(None) => self.replay = None,
+                Err((records, error)) => {
+                    self.inner.counters.tail_lost.add(records);
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "a tail could not read a segment, it skips it"
+                    );
+                }
+            }
+        }
+        None
     }
 
     /// The item at `next` or the first one after it; None when there is none up to `last`, the position is then

@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     web::install()?;
     web::build()?;
     eprintln!("[2/4] the server, in release mode (the first time takes a good while)");
-    let program = workspace::release_build(&[])?;
+    let program = workspace::release_build()?;
 
     let interrupt = Interrupt::install()?;
     eprintln!("[3/4] starting the server");

@@ -37,11 +37,19 @@ pub(crate) fn target() -> Result<PathBuf> {
     Ok(PathBuf::from(target))
 }
 
-/// Builds the product in release mode, cargo's own progress shown, and tells where the program is.
-pub(crate) fn release_build(extra: &[&str]) -> Result<PathBuf> {
+/// Builds the product and the lab in release mode, cargo's own progress shown, and tells where `epicenter` is; the lab's
+/// programs lie beside it. Always both together: another choice of packages is another choice of their dependencies'
+/// features, and would build the engine once more.
+pub(crate) fn release_build() -> Result<PathBuf> {
     let status = Command::new(cargo())
-        .args(["build", "--release", "--package", "epicenter", "--bin", "epicenter"])
-        .args(extra)
+        .args([
+            "build",
+            "--release",
+            "--package",
+            "epicenter",
+            "--package",
+            "epicenter-lab",
+        ])
         .current_dir(root())
         .status()
         .context("could not run cargo")?;

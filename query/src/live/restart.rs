@@ -1,6 +1,6 @@
 //! After a restart: what the engine found again in the replayed log against what is remembered. A pure comparison.
 //!
-//! The engine gives an incident the same id when it sees the same spans. When the retained log begins later than it did,
+//! The engine gives an incident the same id when it sees the same spans. When what is replayed begins later than it did,
 //! it may come to another start or first culprit: since it holds at most one incident open at a time, its open one is
 //! then the remembered open one, and keeps the id that people know. What is remembered as open and not found again is
 //! over: either its end is in the log, or nobody can watch for it any more.

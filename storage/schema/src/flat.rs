@@ -64,6 +64,26 @@ impl FlatBatch {
         with_nested(self.batch.record_batch(), self, payload, &rows)
     }
 
+    /// Spans of which only the flat columns are there, in the order of [`arrow_schema`]; nothing is nested in them.
+    ///
+    /// # Errors
+    /// [`Error::Schema`] when it is other columns.
+    pub fn without_nested(flat: &RecordBatch) -> Result<SpanBatch, Error> {
+        let mut nested = NestedBuilder::with_capacity(0);
+        for _ in 0..flat.num_rows() {
+            nested.close();
+        }
+        let mut flat = flat.columns().iter();
+        let mut nested = nested.finish()?.into_iter();
+        let schema = arrow_schema();
+        let columns = schema.fields().iter().map(|field| {
+            let is_nested = [name::ATTRIBUTES, name::EVENTS, name::LINKS].contains(&field.name().as_str());
+            if is_nested { nested.next() } else { flat.next().cloned() }
+        });
+        let columns: Vec<ArrayRef> = columns.flatten().collect();
+        SpanBatch::try_new(RecordBatch::try_new(schema, columns)?)
+    }
+
     /// All columns of some rows, in the order given.
     ///
     /// # Errors

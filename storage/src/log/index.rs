@@ -14,10 +14,10 @@ pub(crate) struct Segment {
     pub(crate) first: u64,
     /// Sequence of the last committed record; below `first` while there is none.
     pub(crate) last: u64,
-    /// When the last committed record was received.
-    pub(crate) received: Timestamp,
     /// Bytes that are committed; what lies behind them is not part of the log.
     pub(crate) bytes: u64,
+    /// Nothing is added any more.
+    pub(crate) complete: bool,
 }
 
 /// What may be removed.
@@ -25,10 +25,6 @@ pub(crate) struct Segment {
 pub(crate) struct Removable {
     /// Everything up to this sequence is sealed.
     pub(crate) sealed_through: u64,
-    /// Sealed files are kept while their last record is younger than this...
-    pub(crate) retain_after: Timestamp,
-    /// ...and while the log is not larger than this.
-    pub(crate) retain_bytes: u64,
     /// The slowest tail has yet to read from here on.
     pub(crate) tail_from: u64,
     /// Size of the log beyond which the slowest tail is left behind.
@@ -54,21 +50,38 @@ impl Index {
 
     /// A new segment file begins.
     pub(crate) fn begin(&self, path: PathBuf, first: u64, bytes: u64) {
-        self.lock().push_back(Segment {
+        let mut segments = self.lock();
+        if let Some(before) = segments.back_mut() {
+            before.complete = true;
+        }
+        segments.push_back(Segment {
             path,
             first,
             last: first.saturating_sub(1),
-            received: Timestamp(0),
             bytes,
+            complete: false,
         });
     }
 
+    /// The newest segment file is complete.
+    pub(crate) fn complete(&self) {
+        if let Some(segment) = self.lock().back_mut() {
+            segment.complete = true;
+        }
+    }
+
+    /// Bytes of the newest segment file that is still written to, when all its records are sealed.
+    pub(crate) fn sealed_while_written(&self, sealed_through: u64) -> Option<u64> {
+        let segments = self.lock();
+        let newest = segments.back()?;
+        (!newest.complete && newest.last >= newest.first && newest.last <= sealed_through).then_some(newest.bytes)
+    }
+
     /// The newest segment file was committed up to here.
-    pub(crate) fn commit(&self, last: u64, bytes: u64, received: Timestamp) {
+    pub(crate) fn commit(&self, last: u64, bytes: u64) {
         if let Some(segment) = self.lock().back_mut() {
             segment.last = last;
             segment.bytes = bytes;
-            segment.received = received;
         }
     }
 
@@ -87,15 +100,6 @@ impl Index {
             .cloned()
     }
 
-    /// The first sequence in a file whose last record is not older than `after`.
-    pub(crate) fn first_since(&self, after: Timestamp) -> Option<u64> {
-        let segments = self.lock();
-        let recent = segments
-            .iter()
-            .find(|segment| segment.last >= segment.first && segment.received >= after);
-        recent.map(|segment| segment.first)
-    }
-
     /// Files and bytes.
     pub(crate) fn size(&self) -> (u64, u64) {
         let segments = self.lock();
@@ -105,16 +109,14 @@ impl Index {
         )
     }
 
-    /// Takes the files off the list that are not needed any more, oldest first; never the newest.
+    /// Takes the files off the list that are not needed any more, oldest first; never one that is still written to.
     pub(crate) fn take_removable(&self, what: Removable) -> Vec<Segment> {
         let mut segments = self.lock();
         let mut total: u64 = segments.iter().map(|segment| segment.bytes).sum();
         let mut removed = Vec::new();
-        while segments.len() > 1 {
-            let Some(oldest) = segments.front() else { break };
-            let wanted = oldest.received >= what.retain_after && total <= what.retain_bytes;
+        while let Some(oldest) = segments.front() {
             let tailed = oldest.last >= what.tail_from && total <= what.lag_bytes_max;
-            if oldest.last > what.sealed_through || wanted || tailed {
+            if !oldest.complete || oldest.last > what.sealed_through || tailed {
                 break;
             }
             total -= oldest.bytes;

@@ -31,6 +31,15 @@ struct State {
     bytes: usize,
     memory: usize,
     closed: bool,
+    rotate: bool,
+}
+
+/// What the writing thread is to do next.
+pub(crate) enum Work {
+    /// Write these, at least one.
+    Write(Vec<Pending>),
+    /// Complete the file that it writes.
+    Rotate,
 }
 
 /// The queue between the callers and the writing thread.
@@ -69,13 +78,16 @@ impl Queue {
         Ok(())
     }
 
-    /// Waits for requests and takes them in order, up to `bytes_max` of payload but at least one. None when the queue
-    /// is closed and empty.
-    pub(crate) fn take(&self, bytes_max: usize) -> Option<Vec<Pending>> {
+    /// Waits for requests and takes them in order, up to `bytes_max` of payload but at least one; or for being asked to
+    /// rotate. None when the queue is closed and empty.
+    pub(crate) fn take(&self, bytes_max: usize) -> Option<Work> {
         let mut state = self.lock();
         while state.waiting.is_empty() {
             if state.closed {
                 return None;
+            }
+            if std::mem::take(&mut state.rotate) {
+                return Some(Work::Rotate);
             }
             state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -91,7 +103,13 @@ impl Queue {
             state.memory -= next.memory;
             group.push(next);
         }
-        Some(group)
+        Some(Work::Write(group))
+    }
+
+    /// Asks for the file being written to be completed when nothing waits.
+    pub(crate) fn rotate(&self) {
+        self.lock().rotate = true;
+        self.arrived.notify_all();
     }
 
     /// Takes no more requests; those that wait are still written.

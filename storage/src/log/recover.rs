@@ -7,7 +7,6 @@ use super::record::{RECORD_HEADER_BYTES, Record, SEGMENT_HEADER_BYTES};
 use crate::Error;
 use crate::metrics::Counters;
 use bytes::Bytes;
-use epicenter_schema::Timestamp;
 use std::fs;
 use std::io;
 use std::ops::Range;
@@ -51,8 +50,8 @@ pub(crate) fn recover(
                 path: path.clone(),
                 first: *first,
                 last: first.saturating_sub(1).max(last),
-                received: Timestamp(0),
                 bytes: SEGMENT_HEADER_BYTES as u64,
+                complete: true,
             },
             records: 0,
             metrics,
@@ -137,7 +136,6 @@ impl Pass<'_> {
             return false;
         }
         self.segment.last = record.sequence;
-        self.segment.received = record.received;
         self.segment.bytes = end;
         self.records += 1;
         true

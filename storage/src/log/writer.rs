@@ -7,7 +7,7 @@
 
 use super::files::{Files, SegmentFile};
 use super::index::Index;
-use super::queue::{Pending, Queue};
+use super::queue::{Pending, Queue, Work};
 use super::record::{Record, SEGMENT_HEADER_BYTES, encode_segment_header};
 use super::recover::file_name;
 use crate::AppendError;
@@ -53,7 +53,12 @@ impl Writer {
     pub(crate) fn run(mut self) {
         let mut current = None;
         let mut buffer = Vec::new();
-        while let Some(group) = self.queue.take(GROUP_BYTES_MAX) {
+        while let Some(work) = self.queue.take(GROUP_BYTES_MAX) {
+            let Work::Write(group) = work else {
+                current = None;
+                self.index.complete();
+                continue;
+            };
             let received = (self.clock)();
             match self.write(&mut current, &mut buffer, &group, received) {
                 Ok(()) => self.publish(group, received),
@@ -90,7 +95,7 @@ impl Writer {
         self.counters.log_sync.observe(started.elapsed());
         file.bytes += buffer.len() as u64;
         self.next += group.len() as u64;
-        self.index.commit(self.next - 1, file.bytes, received);
+        self.index.commit(self.next - 1, file.bytes);
         self.counters.log_bytes.add(buffer.len() as u64);
         self.counters.log_records.add(group.len() as u64);
         Ok(())

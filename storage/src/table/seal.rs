@@ -63,6 +63,11 @@ impl Committer {
         }
     }
 
+    /// The name under which it commits.
+    pub(crate) fn name(&self) -> &str {
+        self.commits.writer()
+    }
+
     /// Everything up to this record is in segments.
     pub(crate) fn sealed_through(&self) -> u64 {
         self.commits.change().progress.sealed_through

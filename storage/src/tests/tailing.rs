@@ -1,4 +1,4 @@
-//! The tail: in order, without gaps, however slow, across sealing, removal of files and restarts.
+//! The tail: in order, without gaps, however slow, across sealing, merging, removal of files and restarts.
 
 use super::fixture::*;
 use crate::{Tail, TailItem};
@@ -32,7 +32,10 @@ async fn it_replays_then_follows() {
     append(&store, 10, 5).await.expect("appended");
     for (at, replayed) in [(0, true), (5, true), (10, false)] {
         let item = next(&mut tail).await;
-        assert_eq!((numbers_of(&item), item.replayed), ((at..at + 5).collect(), replayed));
+        assert_eq!(
+            (sorted(numbers_of(&item)), item.replayed),
+            ((at..at + 5).collect(), replayed)
+        );
         assert_eq!(item.received.0, lab.now.load(SeqCst));
     }
     let waiting = tokio::time::timeout(Duration::from_millis(20), tail.next()).await;
@@ -43,26 +46,79 @@ async fn it_replays_then_follows() {
     assert!(tail.next().await.is_none());
 }
 
+/// Scenario: spans are sealed in three segments, one of them long ago; then a tail begins.
+/// Guarantees: what is young enough and not too much is shown, the log that it came in is gone.
 #[tokio::test]
-async fn it_begins_where_the_log_is_young_enough() {
-    let lab = Lab::new();
-    let mut old = Lab::new();
-    old.log_segment_bytes = 1;
-    old.now = lab.now.clone();
-    let (store, _service) = old.open().await;
-    append(&store, 0, 5).await.expect("appended");
-    old.now.fetch_add(old.config.log_retain.as_nanos() as i64 + 1, SeqCst);
-    append(&store, 5, 5).await.expect("appended");
+async fn it_begins_where_the_table_is_young_enough() {
+    let mut lab = Lab::new();
+    lab.config.replay_spans_max = 9;
+    let (store, mut service) = lab.open().await;
+    let mut seal = async |first: u64, count: u64| {
+        append(&store, first, count).await.expect("appended");
+        seal_all(&store, &mut service).await.expect("sealed");
+    };
+    seal(0, 5).await;
+    lab.now.fetch_add(lab.config.replay.as_nanos() as i64 + 1, SeqCst);
+    seal(5, 5).await;
+    seal(10, 4).await;
+    let (mut tail, mut found) = (store.tail(), Vec::new());
+    while tail.is_replaying() {
+        let Ok(item) = tokio::time::timeout(Duration::from_millis(50), tail.next()).await else {
+            break;
+        };
+        found.push(item.expect("open"));
+    }
+    let found: Vec<_> = found
+        .iter()
+        .map(|item| (sorted(numbers_of(item)), item.replayed))
+        .collect();
+    assert_eq!(found, [((5..10).collect(), true), ((10..14).collect(), true)]);
+    assert!(!tail.is_replaying());
+
+    seal(14, 1).await;
     let mut tail = store.tail();
-    assert_eq!(numbers_of(&next(&mut tail).await), (5..10).collect::<Vec<_>>());
+    assert_eq!(
+        sorted(numbers_of(&next(&mut tail).await)),
+        (10..14).collect::<Vec<_>>(),
+        "ten would be too many"
+    );
+}
+
+fn sorted(mut numbers: Vec<u64>) -> Vec<u64> {
+    numbers.sort_unstable();
+    numbers
+}
+
+/// Scenario: everything is sealed and nothing arrives any more.
+/// Guarantees: the log is empty soon, and goes on when something arrives, across a restart too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sealed_log_is_given_back() {
+    let mut lab = Lab::new();
+    lab.config.seal_after = Duration::from_millis(100);
+    for round in 0..2 {
+        let (store, service) = lab.open().await;
+        let shutdown = CancellationToken::new();
+        let running = tokio::spawn(service.run(shutdown.clone()));
+        for part in 0..3 {
+            append(&store, round * 60_000 + part * 20_000, 20_000)
+                .await
+                .expect("appended");
+            let begun = std::time::Instant::now();
+            while !lab.log_files().is_empty() {
+                assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", lab.log_files());
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+        assert_eq!(numbers(&store).await.len() as u64, (round + 1) * 60_000);
+        shutdown.cancel();
+        running.await.expect("runs").expect("stops");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_reader_misses_nothing() {
     let mut lab = Lab::new();
     lab.config.seal_spans = 100;
-    lab.config.log_retain = Duration::ZERO;
-    lab.config.log_retain_bytes = ByteSize(0);
     lab.log_segment_bytes = 2_000;
     let (store, service) = lab.open().await;
     let shutdown = CancellationToken::new();
@@ -108,8 +164,6 @@ async fn a_slow_reader_misses_nothing() {
 #[tokio::test]
 async fn a_reader_too_slow_by_far_is_told_what_it_lost() {
     let mut lab = Lab::new();
-    lab.config.log_retain = Duration::ZERO;
-    lab.config.log_retain_bytes = ByteSize(0);
     lab.config.log_lag_bytes_max = ByteSize(3_000);
     lab.log_segment_bytes = 1_000;
     let (store, mut service) = lab.open().await;

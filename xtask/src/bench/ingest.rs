@@ -54,7 +54,7 @@ struct Load {
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
-    let program = workspace::release_build(&["--package", "epicenter-lab", "--bin", "load"])?;
+    let program = workspace::release_build()?;
     let load = program.with_file_name("load");
     let scratch = workspace::target()?
         .join("xtask")

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::log::record::encode_segment_header;
+use epicenter_schema::Timestamp;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
