@@ -11,7 +11,7 @@ use std::time::Instant;
 use tokio::sync::{Notify, watch};
 
 /// Segments that find room in the memory for what is unsealed: one fills up while the others are written.
-const SEALS_IN_MEMORY: u64 = 3;
+const SEALS_IN_MEMORY: u64 = 4;
 
 /// One appended request that is in the log and not in the table.
 #[derive(Debug)]

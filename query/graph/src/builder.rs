@@ -1,6 +1,7 @@
 //! Gathers the spans of a trace until the trace has settled, in whatever order and in however many batches they come.
 
 use crate::names::{NameId, Names};
+use crate::packed::{Last, Packed, Packer};
 use crate::record::Record;
 use crate::trace::{self, Answers};
 use crate::window::Window;
@@ -55,7 +56,7 @@ impl Admitted {
 }
 
 struct Open {
-    spans: Vec<Record>,
+    spans: Vec<Packed>,
     /// When the first of its spans ended, and the last.
     first_end: i64,
     end: i64,
@@ -67,6 +68,7 @@ pub struct Builder {
     operations: Admitted,
     peers: Admitted,
     answers: Answers,
+    packer: Packer,
     open: HashMap<TraceId, Open>,
     held: usize,
     window_ns: i64,
@@ -83,6 +85,7 @@ impl Builder {
             operations: Admitted::default(),
             peers: Admitted::default(),
             answers: Answers::default(),
+            packer: Packer::default(),
             open: HashMap::new(),
             held: 0,
             window_ns: window.0.max(1),
@@ -104,13 +107,15 @@ impl Builder {
     /// Takes spans in. Spans whose end lies in a window that was handed out are late and counted only.
     pub fn observe(&mut self, batch: &SpanBatch) {
         let spans = batch.spans();
+        let mut last = Last::default();
         for span in spans.iter() {
             self.counters.observed += 1;
-            let mut record = Record::new(span, &mut self.names);
-            record.name = self.operations.admit(record.service, record.name);
-            if record.peer != Names::NONE {
-                record.peer = self.peers.admit(record.service, record.peer);
-            }
+            let record = self
+                .packer
+                .pack(span, &mut self.names, &mut last, |service, name, is_peer| {
+                    let admitted = if is_peer { &mut self.peers } else { &mut self.operations };
+                    admitted.admit(service, name)
+                });
             if self.frontier.is_some_and(|frontier| record.end() < frontier)
                 && !self.open.contains_key(&span.trace_id())
             {
@@ -129,6 +134,10 @@ impl Builder {
                 continue;
             }
             open.end = open.end.max(end);
+            if open.spans.len() == open.spans.capacity() {
+                // Traces are many and small: room that doubles would be half empty.
+                open.spans.reserve_exact(open.spans.len() / 3 + 4);
+            }
             open.spans.push(record);
             self.held += 1;
         }
@@ -155,19 +164,22 @@ impl Builder {
     }
 
     fn settle(&mut self, boundary: i64) -> Vec<(Timestamp, Window)> {
-        let mut settled: Vec<(i64, TraceId, Vec<Record>)> = self
+        let mut settled: Vec<(i64, TraceId, Vec<Packed>)> = self
             .open
             .extract_if(|_, open| open.end < boundary || open.first_end < boundary.saturating_sub(TRACE_GROWS_MAX.0))
             .map(|(trace, open)| (open.end.min(boundary.saturating_sub(1)), trace, open.spans))
             .collect();
         settled.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.0.cmp(&b.1.0)));
         let mut windows: BTreeMap<i64, Window> = BTreeMap::new();
-        for (end, trace, mut spans) in settled {
+        let mut records: Vec<Record> = Vec::new();
+        for (end, trace, spans) in settled {
             self.held -= spans.len();
+            records.clear();
+            records.extend(spans.iter().map(|span| self.packer.unpack(span)));
             let window = windows
                 .entry(end.div_euclid(self.window_ns) * self.window_ns)
                 .or_default();
-            trace::count(trace, &mut spans, &mut self.answers, window);
+            trace::count(trace, &mut records, &mut self.answers, window);
         }
         windows
             .into_iter()

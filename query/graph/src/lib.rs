@@ -9,6 +9,7 @@
 
 mod entity;
 mod names;
+mod packed;
 mod record;
 mod sketch;
 mod window;

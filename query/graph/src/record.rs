@@ -1,7 +1,7 @@
 //! What the graph needs of a span: fixed size, no text.
 
-use crate::names::{NameId, Names};
-use epicenter_schema::{SpanKind, SpanRef};
+use crate::names::NameId;
+use epicenter_schema::SpanKind;
 
 /// What kind of thing a client names as its callee.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -39,34 +39,6 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    pub(crate) fn new(span: SpanRef<'_>, names: &mut Names) -> Self {
-        let mut id = |name: Option<&str>| name.map_or(Names::NONE, |name| names.intern(name));
-        let error = span.is_error();
-        Self {
-            span_id: span.span_id().0,
-            parent: span.parent_span_id().map(|id| id.0),
-            service: id(Some(span.service_name())),
-            name: id(Some(span.name())),
-            kind: span.kind(),
-            start: span.start().0,
-            duration: span.duration().0.max(0),
-            error,
-            complains: error || span.is_error_logged(),
-            protocol: id(span.protocol()),
-            peer: id(span.peer()),
-            peer_kind: match span.peer_kind() {
-                Some("database") => PeerKind::Database,
-                Some("cache") => PeerKind::Cache,
-                Some("queue") => PeerKind::Queue,
-                _ => PeerKind::Service,
-            },
-            peer_system: id(span.peer_system()),
-            instance: id(span.instance()),
-            node: id(span.node()),
-            version: id(span.service_version()),
-        }
-    }
-
     pub(crate) fn end(&self) -> i64 {
         self.start.saturating_add(self.duration)
     }

@@ -267,6 +267,19 @@ impl<'a> SpanRef<'a> {
         self.spans.error_logged.value(self.row)
     }
 
+    /// Keys of service, version, instance and node in their dictionaries; none for null. Rows of one batch with the same
+    /// keys have the same sender; what a key stands for differs from batch to batch.
+    pub fn sender_keys(self) -> [Option<u32>; 4] {
+        let Spans {
+            service_name,
+            service_version,
+            instance,
+            node,
+            ..
+        } = self.spans;
+        [service_name, service_version, instance, node].map(|column| column.key(self.row).map(|key| key as u32))
+    }
+
     /// Resource `service.name`, or `unknown_service`.
     pub fn service_name(self) -> &'a str {
         dictionary_text(self.spans.service_name, self.row).unwrap_or("unknown_service")
