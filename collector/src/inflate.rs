@@ -78,7 +78,8 @@ fn read(
             return Err(Refusal::too_large(limit_bytes));
         }
         if read < step {
-            return Ok(Bytes::from(out));
+            // It is kept for a while: no more room than it fills.
+            return Ok(Bytes::from(out.into_boxed_slice()));
         }
     }
 }

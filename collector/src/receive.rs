@@ -73,24 +73,25 @@ impl Receiver {
 
     async fn read_frames(&self, mut body: Body, limit: usize) -> Result<(Bytes, Lease), Refusal> {
         let mut lease = self.gate.lease();
-        let mut first = Bytes::new();
-        let mut joined = BytesMut::new();
+        let mut frames: Vec<Bytes> = Vec::new();
+        let mut received = 0;
         while let Some(frame) = body.frame().await {
             let frame =
                 frame.map_err(|error| Refusal::bad(BadInput::Incomplete, format!("the body broke off: {error}")))?;
             let Ok(data) = frame.into_data() else { continue };
-            if first.len() + joined.len() + data.len() > limit {
+            received += data.len();
+            if received > limit {
                 return Err(Refusal::too_large(self.limit_bytes));
             }
             lease.grow(data.len())?;
-            if first.is_empty() && joined.is_empty() {
-                first = data;
-            } else {
-                joined.extend_from_slice(&std::mem::take(&mut first));
-                joined.extend_from_slice(&data);
-            }
+            frames.push(data);
         }
-        Ok((if joined.is_empty() { first } else { joined.freeze() }, lease))
+        // Always into room of its own and of its size: it is kept for a while, and the connection's buffers are larger.
+        let mut joined = BytesMut::with_capacity(received);
+        for frame in frames {
+            joined.extend_from_slice(&frame);
+        }
+        Ok((joined.freeze(), lease))
     }
 
     /// Takes one request; returns when it is safe. What was rejected of it is in the result.
@@ -173,7 +174,8 @@ fn decode(
         Format::Json => {
             lease.grow(inflated)?;
             let protobuf = decode::json_to_protobuf(&body);
-            Bytes::from(protobuf.map_err(|error| Refusal::bad(BadInput::Json, error.to_string()))?)
+            let protobuf = protobuf.map_err(|error| Refusal::bad(BadInput::Json, error.to_string()))?;
+            Bytes::from(protobuf.into_boxed_slice())
         }
     };
     let decoded = decode::flat(&payload).map_err(|error| Refusal::bad(BadInput::Protobuf, error.to_string()))?;

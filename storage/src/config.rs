@@ -15,8 +15,8 @@ pub struct Config {
     /// Number of spans after which they are sealed regardless of age, and the most a segment holds at first.
     /// 1 to 4194304. Default 131072: about 10 MB of Parquet.
     pub seal_spans: usize,
-    /// Memory for spans that are not sealed yet; beyond it appends are refused until sealing catches up. At least
-    /// 1 MiB. Default 192 MiB.
+    /// Memory for spans that are not sealed yet; beyond it appends wait a moment for sealing to catch up, and are
+    /// then refused. At least 1 MiB. Default 128 MiB.
     pub unsealed_bytes_max: ByteSize,
     /// Age up to which sealed spans are shown again to a tail that begins, so that the live loop can rebuild its windows
     /// after a restart. Default 10 min.
@@ -75,7 +75,7 @@ impl Default for Config {
         Self {
             seal_after: Duration::from_secs(30),
             seal_spans: 131_072,
-            unsealed_bytes_max: ByteSize::mib(192),
+            unsealed_bytes_max: ByteSize::mib(128),
             replay: Duration::from_secs(600),
             replay_spans_max: 1_000_000,
             log_lag_bytes_max: ByteSize::gib(4),

@@ -18,6 +18,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+/// How long a request waits for sealing to make room before it is refused.
+const ROOM_WAIT_MAX: Duration = Duration::from_millis(200);
 /// How long a sender is asked to wait while sealing catches up.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -73,6 +75,7 @@ impl Store {
             done,
         };
         self.make_room(memory)
+            .await
             .and_then(|()| self.inner.queue.push(pending))
             .inspect_err(|error| {
                 if matches!(error, AppendError::Overloaded { .. }) {
@@ -82,17 +85,31 @@ impl Store {
         written.await.unwrap_or(Err(AppendError::Closed))
     }
 
-    fn make_room(&self, memory: usize) -> Result<(), AppendError> {
+    /// A sender that waits a little is slowed down to what sealing can do; one that is refused comes back in a crowd.
+    async fn make_room(&self, memory: usize) -> Result<(), AppendError> {
+        let patience = tokio::time::sleep(ROOM_WAIT_MAX);
+        tokio::pin!(patience);
+        loop {
+            // Asked for before looking, so that room made in between is not missed.
+            let room = self.inner.view.room();
+            if self.has_room(memory) {
+                return Ok(());
+            }
+            tokio::select! {
+                () = room => {}
+                () = &mut patience => return Err(AppendError::Overloaded {
+                    what: "sealing is behind",
+                    retry_after: RETRY_AFTER,
+                }),
+            }
+        }
+    }
+
+    fn has_room(&self, memory: usize) -> bool {
         let (_, _, unsealed) = self.inner.view.unsealed_size();
         let held = unsealed + self.inner.queue.memory();
         let limit = self.inner.config.unsealed_bytes_max.as_u64();
-        if held > 0 && (held + memory) as u64 > limit {
-            return Err(AppendError::Overloaded {
-                what: "sealing is behind",
-                retry_after: RETRY_AFTER,
-            });
-        }
-        Ok(())
+        held == 0 || (held + memory) as u64 <= limit
     }
 
     /// The table of all spans, for a DataFusion session, by custom under the name `spans`. Each scan sees one

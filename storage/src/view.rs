@@ -8,6 +8,7 @@ use epicenter_schema::{FlatBatch, SpanBatch, Timestamp};
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
+use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, watch};
 
 /// Segments that find room in the memory for what is unsealed: one fills up while the others are written.
@@ -83,6 +84,8 @@ pub(crate) struct View {
     last: watch::Sender<u64>,
     /// Told when there is enough to seal.
     enough: Notify,
+    /// Told when unsealed records went.
+    room: Notify,
     /// What is enough: spans, and bytes.
     seal_rows: usize,
     seal_bytes: usize,
@@ -99,6 +102,7 @@ impl View {
             }),
             last: watch::Sender::new(0),
             enough: Notify::new(),
+            room: Notify::new(),
             seal_rows: config.seal_spans,
             seal_bytes: usize::try_from(config.unsealed_bytes_max.as_u64() / SEALS_IN_MEMORY).unwrap_or(usize::MAX),
         }
@@ -140,6 +144,12 @@ impl View {
         drop(state);
         // The memory is given back here, outside the lock.
         drop(dropped);
+        self.room.notify_waiters();
+    }
+
+    /// Resolves when unsealed records have gone since this was called.
+    pub(crate) fn room(&self) -> Notified<'_> {
+        self.room.notified()
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {

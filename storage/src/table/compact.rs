@@ -2,7 +2,7 @@
 //! neighbours of a tier are merged into the next, so every span is written again once a tier and the number of segments
 //! grows with the logarithm of what is kept until they are large enough to stay.
 //!
-//! A merge reads whole segments, in memory bounded by [`ROWS_MAX`], and is committed in one step: a query sees the segments
+//! A merge reads whole segments, in memory bounded by [`ROWS_ENOUGH`], and is committed in one step: a query sees the segments
 //! before it or the one after it.
 
 use super::filters::Filters;
@@ -25,8 +25,8 @@ use std::sync::Arc;
 
 /// Neighbours that are merged at once, and how much larger each tier is than the one before.
 const FANOUT: usize = 8;
-/// Most spans of a merged segment: what one merge holds in memory. Segments of an eighth of it stay as they are.
-const ROWS_MAX: u64 = 262_144;
+/// Spans from which on a segment stays as it is. A merge holds at most [`FANOUT`] times as many in memory.
+const ROWS_ENOUGH: u64 = 16_384;
 /// Most attribute columns of a merged segment; segments that would have more together stay apart.
 pub(super) const ATTRIBUTE_COLUMNS_MAX: usize = 1_024;
 /// Compression of what is to stay.
@@ -55,8 +55,7 @@ pub(super) fn plan(segments: &[Arc<Segment>]) -> Option<Vec<Arc<Segment>>> {
 
 /// None for segments that are large enough.
 fn tier(rows: u64) -> Option<u32> {
-    let fanout = FANOUT as u64;
-    (rows < ROWS_MAX / fanout).then(|| rows.max(1).ilog(fanout))
+    (rows < ROWS_ENOUGH).then(|| rows.max(1).ilog(FANOUT as u64))
 }
 
 /// Reads a segment whole, as it lies in the file.
