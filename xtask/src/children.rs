@@ -99,6 +99,14 @@ impl Running {
         Ok(ended)
     }
 
+    /// SIGKILL.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        self.stopped = true;
+        Ok(())
+    }
+
     /// SIGTERM, patience, SIGKILL. Says whether it stopped cleanly.
     pub(crate) fn stop(&mut self) -> Result<bool> {
         if self.stopped || self.ended()?.is_some() {

@@ -16,6 +16,8 @@ use tonic::{Code, Request, Status};
 pub const CONNECTIONS_MAX: usize = 256;
 /// Requests of one run.
 pub const REQUESTS_MAX: u64 = 1_000_000;
+/// Requests made ahead of the sender.
+const AHEAD: usize = 256;
 /// Tries of one request that the server asks to send again.
 const TRIES_MAX: u32 = 20;
 /// Wait between two tries.
@@ -69,13 +71,43 @@ pub struct Plan {
     pub requests_per_s: f64,
 }
 
-/// Sends requests, taking `payloads` in turn.
+/// Where requests come from.
+#[derive(Clone)]
+pub enum Payloads {
+    /// All at hand, sent once each, so that the sender costs next to nothing.
+    Ready(Arc<[Bytes]>),
+    /// Made while they are sent.
+    Made(Arc<tokio::sync::Mutex<tokio::sync::mpsc::Receiver<Bytes>>>),
+}
+
+impl Payloads {
+    /// Requests that another thread makes, a few ahead of the sender.
+    pub fn made_by(mut make: impl FnMut() -> Bytes + Send + 'static, requests: u64) -> Self {
+        let (sender, receiver) = tokio::sync::mpsc::channel(AHEAD);
+        std::thread::spawn(move || {
+            for _ in 0..requests {
+                if sender.blocking_send(make()).is_err() {
+                    return;
+                }
+            }
+        });
+        Self::Made(Arc::new(tokio::sync::Mutex::new(receiver)))
+    }
+
+    async fn get(&self, index: u64) -> Option<Bytes> {
+        match self {
+            Self::Ready(payloads) => payloads.get(usize::try_from(index).ok()?).cloned(),
+            Self::Made(receiver) => receiver.lock().await.recv().await,
+        }
+    }
+}
+
+/// Sends requests, as many as there are payloads and the plan says.
 ///
 /// # Errors
-/// No payload, a number out of bounds, or an endpoint that does not answer. Requests that fail are counted.
-pub async fn ingest(plan: &Plan, payloads: &[Bytes]) -> anyhow::Result<Report> {
+/// A number out of bounds, or an endpoint that does not answer. Requests that fail are counted.
+pub async fn ingest(plan: &Plan, payloads: Payloads) -> anyhow::Result<Report> {
     let (connections, requests) = (plan.connections, plan.requests);
-    ensure!(!payloads.is_empty(), "no payload to send");
     ensure!(
         (1..=CONNECTIONS_MAX).contains(&connections),
         "connections must be 1 to {CONNECTIONS_MAX}"
@@ -85,7 +117,7 @@ pub async fn ingest(plan: &Plan, payloads: &[Bytes]) -> anyhow::Result<Report> {
     for _ in 0..connections {
         senders.push(Sender::connect(plan).await?);
     }
-    let (payloads, turn): (Arc<[Bytes]>, _) = (payloads.into(), Arc::new(AtomicU64::new(0)));
+    let turn = Arc::new(AtomicU64::new(0));
     let begun = Instant::now();
     let pace = Pace {
         begun,
@@ -94,7 +126,7 @@ pub async fn ingest(plan: &Plan, payloads: &[Bytes]) -> anyhow::Result<Report> {
     };
     let senders: Vec<_> = senders
         .into_iter()
-        .map(|sender| tokio::spawn(send_all(sender, Arc::clone(&payloads), Arc::clone(&turn), pace)))
+        .map(|sender| tokio::spawn(send_all(sender, payloads.clone(), Arc::clone(&turn), pace)))
         .collect();
     let mut all = Sent::default();
     for sender in senders {
@@ -166,7 +198,7 @@ struct Pace {
     requests_per_s: f64,
 }
 
-async fn send_all(mut sender: Sender, payloads: Arc<[Bytes]>, turn: Arc<AtomicU64>, pace: Pace) -> Sent {
+async fn send_all(mut sender: Sender, payloads: Payloads, turn: Arc<AtomicU64>, pace: Pace) -> Sent {
     let mut sent = Sent::default();
     loop {
         let index = turn.fetch_add(1, Relaxed);
@@ -177,7 +209,9 @@ async fn send_all(mut sender: Sender, payloads: Arc<[Bytes]>, turn: Arc<AtomicU6
             let due = pace.begun + Duration::from_secs_f64(index as f64 / pace.requests_per_s);
             tokio::time::sleep_until(due.into()).await;
         }
-        let payload = &payloads[(index % payloads.len() as u64) as usize];
+        let Some(payload) = payloads.get(index).await else {
+            return sent;
+        };
         let begun = Instant::now();
         let mut tries = 1;
         loop {

@@ -69,8 +69,25 @@ impl Generator {
         while self.pending.len() < SPANS_PER_REQUEST {
             self.trace();
         }
+        self.encode(SPANS_PER_REQUEST)
+    }
+
+    /// A request of one whole trace, encoded, with the trace's id in hexadecimal digits. For a generator that made no
+    /// other request before.
+    pub fn trace_request(&mut self) -> (Vec<u8>, String) {
+        self.trace();
+        let id = self
+            .pending
+            .first()
+            .map(|(_, span)| span.trace_id.clone())
+            .unwrap_or_default();
+        let id = id.iter().map(|byte| format!("{byte:02x}")).collect();
+        (self.encode(SPANS_PER_TRACE), id)
+    }
+
+    fn encode(&mut self, spans: usize) -> Vec<u8> {
         let mut by_instance: BTreeMap<u64, Vec<Span>> = BTreeMap::new();
-        for (instance, span) in self.pending.drain(..SPANS_PER_REQUEST) {
+        for (instance, span) in self.pending.drain(..spans) {
             by_instance.entry(instance).or_default().push(span);
         }
         let resource_spans = by_instance
