@@ -1,9 +1,13 @@
 //! What can be set about receiving spans.
 
+use crate::cors::{ORIGINS_MAX, is_origin};
 use crate::otlp::decode::REQUEST_BYTES_MAX;
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
+
+/// Most connections that can be configured.
+const CONNECTIONS_MAX: usize = 100_000;
 
 /// Section `[collector]` of the configuration.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -20,6 +24,12 @@ pub struct Config {
     /// Bytes of requests that may be held at once, received and inflated together, between their first byte and their
     /// acknowledgement. Beyond it senders are asked to come back. At least twice `max_request_bytes`. Default 256 MiB.
     pub max_in_flight_bytes: ByteSize,
+    /// Connections that each of the two receivers keeps open; what goes beyond is closed at once. 1 to 100,000. Default
+    /// 4,096.
+    pub max_connections: usize,
+    /// Origins of web pages that may send spans from a browser over HTTP: `https://shop.example`, with one `*` for a part
+    /// of the host as in `https://*.shop.example`, or `*` for all. At most 100. Default none.
+    pub cors_origins: Vec<String>,
 }
 
 impl Default for Config {
@@ -29,6 +39,8 @@ impl Default for Config {
             otlp_http: SocketAddr::from((Ipv4Addr::LOCALHOST, 4318)),
             max_request_bytes: ByteSize::mib(64),
             max_in_flight_bytes: ByteSize::mib(256),
+            max_connections: 4_096,
+            cors_origins: Vec::new(),
         }
     }
 }
@@ -70,6 +82,24 @@ impl Config {
             return Err(Invalid {
                 key: "max_in_flight_bytes",
                 problem,
+            });
+        }
+        if !(1..=CONNECTIONS_MAX).contains(&self.max_connections) {
+            return Err(Invalid {
+                key: "max_connections",
+                problem: format!("must be 1 to {CONNECTIONS_MAX}, is {}", self.max_connections),
+            });
+        }
+        if self.cors_origins.len() > ORIGINS_MAX {
+            return Err(Invalid {
+                key: "cors_origins",
+                problem: format!("must be at most {ORIGINS_MAX}, are {}", self.cors_origins.len()),
+            });
+        }
+        if let Some(origin) = self.cors_origins.iter().find(|origin| !is_origin(origin)) {
+            return Err(Invalid {
+                key: "cors_origins",
+                problem: format!("must be like https://shop.example, https://*.shop.example or *, is {origin:?}"),
             });
         }
         if self.otlp_grpc == self.otlp_http && self.otlp_grpc.port() != 0 {

@@ -12,6 +12,8 @@ mod service;
 pub mod otlp;
 
 mod admit;
+mod connections;
+mod cors;
 mod inflate;
 pub mod metrics;
 mod normalize;

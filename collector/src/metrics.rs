@@ -3,6 +3,7 @@
 //! | name | what |
 //! |---|---|
 //! | `epicenter_collector_requests_total{transport,encoding,outcome}` | requests answered |
+//! | `epicenter_collector_refused_connections_total{transport}` | connections closed because there were too many |
 //! | `epicenter_collector_accepted_spans_total` | spans appended and acknowledged |
 //! | `epicenter_collector_rejected_spans_total{reason}` | spans refused within requests that were taken |
 //! | `epicenter_collector_end_before_start_spans_total` | spans kept whose end lies before their start |
@@ -39,6 +40,7 @@ const DECODE_BOUNDS_US: [u64; 8] = [100, 300, 1_000, 3_000, 10_000, 30_000, 100_
 pub struct Metrics {
     gate: Arc<Gate>,
     requests: [[[AtomicU64; OUTCOMES.len()]; ENCODINGS.len()]; TRANSPORTS.len()],
+    refused_connections: [AtomicU64; TRANSPORTS.len()],
     accepted_spans: AtomicU64,
     rejected_spans: [AtomicU64; Reason::ALL.len()],
     end_before_start: AtomicU64,
@@ -54,6 +56,7 @@ impl Metrics {
         Self {
             gate,
             requests: Default::default(),
+            refused_connections: Default::default(),
             accepted_spans: AtomicU64::default(),
             rejected_spans: Default::default(),
             end_before_start: AtomicU64::default(),
@@ -63,6 +66,11 @@ impl Metrics {
             decode_buckets: Default::default(),
             decode_nanos: AtomicU64::default(),
         }
+    }
+
+    /// A connection was closed because there were too many.
+    pub(crate) fn connection_refused(&self, transport: Transport) {
+        self.refused_connections[transport as usize].fetch_add(1, Relaxed);
     }
 
     /// A request was answered; `refused` says why, unless it was taken.
@@ -116,6 +124,15 @@ impl Metrics {
                     text.sample("requests_total", &labels, self.requests[t][e][o].load(Relaxed));
                 }
             }
+        }
+        text.family(
+            "refused_connections_total",
+            "counter",
+            "Connections closed because there were too many.",
+        );
+        for (refused, transport) in self.refused_connections.iter().zip(TRANSPORTS) {
+            let labels = format!("{{transport=\"{transport}\"}}");
+            text.sample("refused_connections_total", &labels, refused.load(Relaxed));
         }
         text.family("accepted_spans_total", "counter", "Spans appended and acknowledged.");
         text.sample("accepted_spans_total", "", self.accepted_spans.load(Relaxed));

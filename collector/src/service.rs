@@ -1,7 +1,9 @@
 //! The running service: two listeners, one receiver.
 
 use crate::config::Config;
-use crate::metrics::Metrics;
+use crate::connections::{KEEPALIVE_INTERVAL, KEEPALIVE_TIME_MAX, Listener, STREAMS_MAX};
+use crate::cors;
+use crate::metrics::{Metrics, Transport};
 use crate::otlp::{grpc, http};
 use crate::receive::Receiver;
 use crate::sink::Sink;
@@ -10,17 +12,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::server::TcpIncoming;
 
 /// How long requests under way may take after the shutdown was asked for.
 const SHUTDOWN_TIME_MAX: Duration = Duration::from_secs(5);
-/// Calls at once on one gRPC connection.
-const STREAMS_MAX: u32 = 128;
 /// Bytes that a sender may have under way on one call and on one connection before they are read.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
-/// Silence after which a gRPC connection is asked whether it is still there.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Why the collector cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -40,9 +37,6 @@ pub enum Error {
     /// The gRPC listener failed.
     #[error("the OTLP gRPC receiver failed")]
     Grpc(#[source] tonic::transport::Error),
-    /// The HTTP listener failed.
-    #[error("the OTLP HTTP receiver failed")]
-    Http(#[source] std::io::Error),
 }
 
 /// A collector that is set up and not yet listening.
@@ -78,6 +72,7 @@ impl Service {
             http,
             otlp_grpc,
             otlp_http,
+            config: self.config,
             receiver: self.receiver,
         })
     }
@@ -100,6 +95,7 @@ pub struct Bound {
     http: TcpListener,
     otlp_grpc: SocketAddr,
     otlp_http: SocketAddr,
+    config: Config,
     receiver: Arc<Receiver>,
 }
 
@@ -120,24 +116,33 @@ impl Bound {
     /// When a listener fails.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), Error> {
         let mut server = tonic::transport::Server::builder()
-            .tcp_nodelay(true)
             .max_concurrent_streams(STREAMS_MAX)
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-            .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL));
+            .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+            .http2_keepalive_timeout(Some(KEEPALIVE_TIME_MAX));
         let routes = tonic::service::Routes::from(grpc::router(Arc::clone(&self.receiver)));
-        let incoming = TcpIncoming::from(self.grpc).with_nodelay(Some(true));
+        let metrics = &self.receiver.metrics;
+        let listener = |of, transport| Listener::new(of, self.config.max_connections, transport, Arc::clone(metrics));
+        let (grpc, http) = (
+            listener(self.grpc, Transport::Grpc),
+            listener(self.http, Transport::Http),
+        );
         let stop = shutdown.clone().cancelled_owned();
-        let grpc = server.add_routes(routes).serve_with_incoming_shutdown(incoming, stop);
-        let stop = shutdown.clone().cancelled_owned();
-        let http = axum::serve(self.http, http::router(self.receiver)).with_graceful_shutdown(stop);
+        let grpc = server
+            .add_routes(routes)
+            .serve_with_incoming_shutdown(grpc.incoming(), stop);
+        let mut router = http::router(Arc::clone(&self.receiver));
+        if let Some(cors) = cors::layer(&self.config.cors_origins) {
+            router = router.layer(cors);
+        }
+        let http = http.serve(router, shutdown.clone());
         let both = async {
-            tokio::try_join!(async { grpc.await.map_err(Error::Grpc) }, async {
-                http.await.map_err(Error::Http)
-            })
+            let (grpc, ()) = tokio::join!(grpc, http);
+            grpc.map_err(Error::Grpc)
         };
         tokio::select! {
-            outcome = both => outcome.map(drop),
+            outcome = both => outcome,
             () = async { shutdown.cancelled().await; tokio::time::sleep(SHUTDOWN_TIME_MAX).await } => {
                 tracing::warn!("requests were still under way {SHUTDOWN_TIME_MAX:?} after the shutdown and were dropped");
                 Ok(())

@@ -11,6 +11,7 @@ mod opening_scenario;
 mod otlp;
 mod programs;
 mod real_programs;
+mod round_trip;
 mod s3;
 mod seaweed;
 mod server;

@@ -7,7 +7,6 @@ mod tally;
 use crate::{process, tidy, web, workspace};
 use anyhow::{Result, bail};
 use std::io::Write;
-use std::process::Command;
 use std::time::Duration;
 pub(crate) use tally::Tally;
 
@@ -203,7 +202,7 @@ fn clippy() -> Result<Outcome> {
 /// Units, properties, goldens and contracts beside the code, and the journeys of `tests/it` with the debug binary.
 fn cargo_test() -> Result<Outcome> {
     let finished = process::run(
-        Command::new(workspace::cargo())
+        workspace::cargo()
             .args(["test", "--workspace", "--locked", "--no-fail-fast"])
             .current_dir(workspace::root()),
     )?;
@@ -215,10 +214,6 @@ fn cargo_test() -> Result<Outcome> {
 }
 
 fn cargo_check(args: &[&str]) -> Result<Outcome> {
-    let finished = process::run(
-        Command::new(workspace::cargo())
-            .args(args)
-            .current_dir(workspace::root()),
-    )?;
+    let finished = process::run(workspace::cargo().args(args).current_dir(workspace::root()))?;
     Ok(Outcome::one(finished.success))
 }

@@ -1,7 +1,6 @@
 //! Where things are: the root of the repository, cargo, and the folder that cargo builds into.
 
 use anyhow::{Context, Result, ensure};
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -12,14 +11,31 @@ pub(crate) fn root() -> PathBuf {
     here.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
 }
 
-/// The cargo that runs this, so that chores use the same toolchain.
-pub(crate) fn cargo() -> OsString {
-    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+/// What cargo tells a program that it runs of the program's package. A cargo that inherits it takes it for a change:
+/// build scripts that look at these variables run again, and everything above them is built again.
+const OF_THIS_PACKAGE: [&str; 5] = [
+    "CARGO_PKG_",
+    "CARGO_MANIFEST_",
+    "CARGO_CRATE_",
+    "CARGO_BIN_",
+    "CARGO_PRIMARY_",
+];
+
+/// The cargo that runs this, so that chores use the same toolchain, as if it was called from a shell.
+pub(crate) fn cargo() -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if OF_THIS_PACKAGE.iter().any(|prefix| text.starts_with(prefix)) {
+            cargo.env_remove(&name);
+        }
+    }
+    cargo
 }
 
 /// The folder that cargo builds into; asks cargo, which knows of `CARGO_TARGET_DIR` and of configuration files.
 pub(crate) fn target() -> Result<PathBuf> {
-    let output = Command::new(cargo())
+    let output = cargo()
         .args(["metadata", "--no-deps", "--format-version", "1"])
         .current_dir(root())
         .output()
@@ -41,7 +57,7 @@ pub(crate) fn target() -> Result<PathBuf> {
 /// programs lie beside it. Always both together: another choice of packages is another choice of their dependencies'
 /// features, and would build the engine once more.
 pub(crate) fn release_build() -> Result<PathBuf> {
-    let status = Command::new(cargo())
+    let status = cargo()
         .args([
             "build",
             "--release",

@@ -32,6 +32,9 @@ pub(super) struct Shredder {
     /// Columns by key, one a type.
     by_key: HashMap<Box<[u8]>, [Option<u16>; 4]>,
     shape: Vec<u16>,
+    /// Shape of the span before, and its number: neighbours mostly have the same.
+    last_shape: Vec<u16>,
+    last_number: i32,
     shapes: HashMap<Box<[u16]>, i32>,
     shape_of_row: Vec<i32>,
     rest: BinaryBuilder,
@@ -58,6 +61,8 @@ impl Shredder {
             columns: Vec::new(),
             by_key: HashMap::new(),
             shape: Vec::new(),
+            last_shape: Vec::new(),
+            last_number: -1,
             shapes: HashMap::new(),
             shape_of_row: Vec::with_capacity(rows),
             rest: BinaryBuilder::with_capacity(rows, 0),
@@ -113,6 +118,14 @@ impl Shredder {
 
     /// The column of an attribute, a new one when there is none yet. None when there are too many, or the key is not text.
     fn column(&mut self, key: &[u8], kind: Type) -> Option<u16> {
+        if let Some(index) = self.last_shape.get(self.shape.len())
+            && self
+                .columns
+                .get(usize::from(*index))
+                .is_some_and(|column| column.is_of(key, kind))
+        {
+            return Some(*index);
+        }
         if let Some(columns) = self.by_key.get(key)
             && let Some(index) = columns[kind as usize]
         {
@@ -139,15 +152,18 @@ impl Shredder {
     }
 
     fn close(&mut self) {
-        let shape = match self.shapes.get(self.shape.as_slice()) {
-            Some(shape) => *shape,
-            None => {
-                let shape = self.shapes.len() as i32;
-                self.shapes.insert(self.shape.as_slice().into(), shape);
-                shape
-            }
-        };
-        self.shape_of_row.push(shape);
+        if self.last_number < 0 || self.shape != self.last_shape {
+            self.last_number = match self.shapes.get(self.shape.as_slice()) {
+                Some(shape) => *shape,
+                None => {
+                    let shape = self.shapes.len() as i32;
+                    self.shapes.insert(self.shape.as_slice().into(), shape);
+                    shape
+                }
+            };
+            std::mem::swap(&mut self.shape, &mut self.last_shape);
+        }
+        self.shape_of_row.push(self.last_number);
         self.shape.clear();
         if self.open_rest.is_empty() {
             self.rest.append_null();

@@ -49,6 +49,12 @@ impl Column {
         }
     }
 
+    /// Whether it is the column of attributes with this key and type.
+    #[inline]
+    pub(super) fn is_of(&self, key: &[u8], kind: Type) -> bool {
+        self.attribute.kind == kind && self.attribute.key.as_bytes() == key
+    }
+
     /// Rows written, skipped ones included.
     pub(super) fn len(&self) -> usize {
         match &self.values {
