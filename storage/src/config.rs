@@ -2,6 +2,7 @@
 
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Section `[storage]` of the configuration.
@@ -30,12 +31,21 @@ pub struct Config {
     /// Age, counted from when spans were received, after which they are deleted. Default 7 days.
     #[serde(with = "humantime_serde")]
     pub retention: Duration,
+    /// Other ages for the spans of single services, by name, shorter or longer. At most 1,000. Default none.
+    pub retention_by_service: BTreeMap<String, Age>,
+    /// Size of the table beyond which the oldest spans are deleted, whatever their age; 0 for no bound. Default 0.
+    pub retention_bytes: ByteSize,
     /// Where the table lies: empty for the folder `table` below the data folder, or `s3://bucket` or
     /// `s3://bucket/prefix`. Several processes may share a table on S3. Default empty.
     pub table_url: String,
     /// How S3 is reached, for a table that lies there.
     pub s3: S3,
 }
+
+/// A length of time such as `30days`.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(transparent)]
+pub struct Age(#[serde(with = "humantime_serde")] pub Duration);
 
 /// Section `[storage.s3]`. Credentials are not among the settings: they come from the environment (`AWS_ACCESS_KEY_ID`,
 /// `AWS_SECRET_ACCESS_KEY`, ..) or from the machine's role.
@@ -80,6 +90,8 @@ impl Default for Config {
             replay_spans_max: 1_000_000,
             log_lag_bytes_max: ByteSize::gib(4),
             retention: Duration::from_secs(7 * 24 * 3600),
+            retention_by_service: BTreeMap::new(),
+            retention_bytes: ByteSize(0),
             table_url: String::new(),
             s3: S3::default(),
         }
@@ -96,6 +108,8 @@ pub struct Invalid {
     pub problem: String,
 }
 
+/// Most services with a retention of their own.
+const SERVICES_MAX: usize = 1_000;
 /// Most spans of a fresh segment.
 const SEAL_SPANS_MAX: usize = 4_194_304;
 /// Longest time for one request to S3, and for trying it again.
@@ -126,6 +140,18 @@ impl Config {
         if self.retention < self.replay {
             let problem = format!("must be at least replay ({:?}), is {:?}", self.replay, self.retention);
             return invalid("retention", problem);
+        }
+        if self.retention_by_service.len() > SERVICES_MAX {
+            let problem = format!(
+                "must be at most {SERVICES_MAX}, are {}",
+                self.retention_by_service.len()
+            );
+            return invalid("retention_by_service", problem);
+        }
+        let short = |age: &&Age| age.0 < self.replay;
+        if let Some(age) = self.retention_by_service.values().find(short) {
+            let problem = format!("must be at least replay ({:?}), is {:?}", self.replay, age.0);
+            return invalid("retention_by_service", problem);
         }
         self.validate_table()
     }

@@ -27,7 +27,7 @@ mod table;
 mod tests;
 
 pub use catalog::{Operation, ServiceOperations};
-pub use config::{Config, Invalid, S3};
+pub use config::{Age, Config, Invalid, S3};
 pub use error::{AppendError, Error};
 pub use metrics::Metrics;
 pub use search::{Attribute, Condition, Hit, Operator, Order, Scope, Search, Test, WrongTest};

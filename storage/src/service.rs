@@ -1,8 +1,8 @@
 //! What goes on in the background: sealing, dropping what is too old, and removing log that is not needed any more.
 
-use crate::log::{Removable, before};
+use crate::log::Removable;
 use crate::store::Store;
-use crate::table::Committer;
+use crate::table::{Committer, Retention};
 use crate::{Error, view::Unsealed};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -128,10 +128,10 @@ impl Service {
 
     pub(crate) async fn keep_house(&mut self, now: Instant) -> Result<(), Error> {
         let inner = &self.store.inner;
-        let cutoff = before((inner.clock)(), inner.config.retention);
+        let now_at = (inner.clock)();
         self.remove_log();
         self.committer.refresh().await?;
-        self.committer.retain(cutoff).await?;
+        self.committer.retain(&Retention::new(&inner.config), now_at).await?;
         self.committer.delete_dropped(now).await;
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Compaction: neighbouring small segments become one. Segments are of one tier when their sizes are alike; so many
-//! neighbours of a tier are merged into the next, so every span is written again once a tier and the number of segments
-//! grows with the logarithm of what is kept until they are large enough to stay.
+//! neighbours of a tier are merged into the next, so every span is written again about once a tier until its segment is
+//! large enough to stay.
 //!
 //! A merge reads whole segments, in memory bounded by [`ROWS_ENOUGH`], and is committed in one step: a query sees the segments
 //! before it or the one after it.
@@ -27,26 +27,38 @@ use std::sync::Arc;
 const FANOUT: usize = 8;
 /// Spans from which on a segment stays as it is. A merge holds at most [`FANOUT`] times as many in memory.
 const ROWS_ENOUGH: u64 = 16_384;
+/// Most segments that are merged at once.
+const RUN_MAX: usize = 64;
 /// Most attribute columns of a merged segment; segments that would have more together stay apart.
 pub(super) const ATTRIBUTE_COLUMNS_MAX: usize = 1_024;
 /// Compression of what is to stay.
 const LEVEL: i32 = 3;
 
-/// Segments to merge next, oldest first: the first so many neighbours of one tier. None when there is nothing to do.
-/// `segments` are those of one writer.
+/// Segments to merge next, oldest first. None when there is nothing to do. `segments` are those of one writer.
+///
+/// The smallest tier comes first. What is smaller than the tier may lie in between, so segments of mixed sizes do not stay
+/// small for ever; but a segment is only written again when what it is merged with is together as large as itself, or
+/// when a great many small ones lie beside it.
 pub(super) fn plan(segments: &[Arc<Segment>]) -> Option<Vec<Arc<Segment>>> {
     let mut sorted = segments.to_vec();
     sorted.sort_by_key(|segment| segment.meta.first_sequence);
+    (0..=ROWS_ENOUGH.ilog(FANOUT as u64)).find_map(|highest| plan_up_to(highest, &sorted))
+}
+
+fn plan_up_to(highest: u32, sorted: &[Arc<Segment>]) -> Option<Vec<Arc<Segment>>> {
     let mut run: Vec<Arc<Segment>> = Vec::new();
+    let (mut rows, mut largest) = (0, 0);
     for segment in sorted {
-        let tier = tier(segment.meta.rows);
-        if run.first().is_some_and(|first| self::tier(first.meta.rows) != tier) {
+        if tier(segment.meta.rows).is_none_or(|tier| tier > highest) {
+            (rows, largest) = (0, 0);
             run.clear();
+            continue;
         }
-        if tier.is_some() {
-            run.push(segment);
-        }
-        if run.len() == FANOUT {
+        run.push(Arc::clone(segment));
+        rows += segment.meta.rows;
+        largest = largest.max(segment.meta.rows);
+        let is_enough = run.len() >= FANOUT && rows >= 2 * largest;
+        if is_enough || run.len() == RUN_MAX || rows >= ROWS_ENOUGH * (FANOUT as u64 - 1) {
             return Some(run);
         }
     }
@@ -252,9 +264,24 @@ mod tests {
         check(&[100; 7], None);
         check(&[100; 8], Some(0..8));
         check(&[[5_000, 5_000].as_slice(), &[100; 9]].concat(), Some(2..10));
-        check(&[[100; 5].as_slice(), &[5_000], &[100; 5]].concat(), None);
+        check(&[[100; 5].as_slice(), &[20_000], &[100; 5]].concat(), None);
         check(&[131_072; 20], None);
-        check(&[30_000; 8], Some(0..8));
-        check(&[40_000; 20], None);
+        check(&[15_000; 8], Some(0..8));
+        check(&[16_384; 20], None);
+    }
+
+    #[test]
+    fn mixed_sizes_do_not_stay_small() {
+        check(&[500, 600].repeat(4), Some(0..8));
+        // The large one waits until the small ones are as much, or very many.
+        let one_and = |small: usize| [[5_000].as_slice(), &vec![90; small]].concat();
+        check(&one_and(7), None);
+        check(&[[5_000].as_slice(), &[400, 30].repeat(12)].concat(), Some(1..9));
+        let mut mixed = vec![5_000];
+        mixed.extend([30; 7]);
+        check(&mixed.repeat(8), Some(0..9));
+        let mut alternating = Vec::new();
+        (0..40).for_each(|_| alternating.extend([4_000, 1]));
+        check(&alternating, Some(0..8));
     }
 }

@@ -4,6 +4,7 @@ use super::commit::Commits;
 use super::compact;
 use super::filters::Filters;
 use super::objects::Objects;
+use super::retain::{self, Retention, Verdict};
 use super::segment::{PREFIX, Segment, SegmentMeta, path_of};
 use super::version::{Change, Version};
 use super::write::write;
@@ -11,6 +12,7 @@ use crate::Error;
 use crate::catalog::Catalog;
 use crate::metrics::Counters;
 use crate::view::{Unsealed, View};
+use arrow::record_batch::RecordBatch;
 use epicenter_schema::Timestamp;
 use object_store::PutMode;
 use object_store::path::Path;
@@ -23,6 +25,8 @@ use std::time::{Duration, Instant};
 const DELETE_GRACE: Duration = Duration::from_secs(60);
 /// Most segments that one commit may drop.
 const DROPS_MAX: usize = 1_000;
+/// Most segments that are written again in one look at what is too old.
+const TRIMS_MAX: usize = 8;
 
 /// The one who commits.
 #[derive(Debug)]
@@ -129,8 +133,8 @@ impl Committer {
         let Some(run) = compact::plan(&mine.collect::<Vec<_>>()) else {
             return Ok(false);
         };
-        let started = Instant::now();
         let mut inputs = Vec::new();
+        let started = Instant::now();
         for segment in &run {
             inputs.extend(compact::read(segment, &self.filters).await?);
         }
@@ -141,7 +145,16 @@ impl Committer {
             );
             return Ok(false);
         }
-        let (path, merged) = (path_of(self.commits.next(), writer), run.clone());
+        let spans = run.iter().map(|segment| segment.meta.rows).sum();
+        self.replace(run, inputs).await?;
+        self.counters.compacted_spans.add(spans);
+        self.counters.compact.observe(started.elapsed());
+        Ok(true)
+    }
+
+    /// Writes `inputs`, which are what is to stay of the segments of `run`, as one segment in their place.
+    async fn replace(&mut self, run: Vec<Arc<Segment>>, inputs: Vec<RecordBatch>) -> Result<(), Error> {
+        let (path, merged) = (path_of(self.commits.next(), self.commits.writer()), run.clone());
         let written = tokio::task::spawn_blocking(move || {
             let metas: Vec<&SegmentMeta> = merged.iter().map(|segment| &segment.meta).collect();
             compact::merge(&metas, &inputs, &path)
@@ -153,31 +166,59 @@ impl Committer {
         change.add.push(Arc::new(Segment::new(written.meta)));
         change.remove.clone_from(&run);
         self.commit(change, 0).await?;
-        let spans = run.iter().map(|segment| segment.meta.rows).sum();
-        self.counters.compacted_spans.add(spans);
-        self.counters.compact.observe(started.elapsed());
         let now = Instant::now();
         self.dropped.extend(run.into_iter().map(|segment| (now, segment)));
+        Ok(())
+    }
+
+    /// Drops what is older than it is to be kept, or too much. Segments of which only some services are too old are
+    /// written again without them, a few at a time.
+    ///
+    /// # Errors
+    /// When reading, writing or committing fails; it may be tried again.
+    pub(crate) async fn retain(&mut self, retention: &Retention, now: Timestamp) -> Result<(), Error> {
+        self.settle().await?;
+        self.catalog.expire(retention.cutoff(now));
+        let mut expired = retention.dropped(&self.view.segments(), now);
+        expired.truncate(DROPS_MAX);
+        if !expired.is_empty() {
+            self.drop_segments(expired).await?;
+        }
+        for _ in 0..TRIMS_MAX {
+            if !self.trim(retention, now).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes one of this writer's segments again without the services that are too old. False when there is none.
+    async fn trim(&mut self, retention: &Retention, now: Timestamp) -> Result<bool, Error> {
+        let writer = self.commits.writer();
+        let trimmed = self.view.segments().iter().find_map(|segment| {
+            let verdict = retention.verdict(&segment.meta, now);
+            match verdict {
+                Verdict::Trim(services) if segment.is_of(writer) => Some((Arc::clone(segment), services)),
+                _ => None,
+            }
+        });
+        let Some((segment, services)) = trimmed else {
+            return Ok(false);
+        };
+        let mut inputs = compact::read(&segment, &self.filters).await?;
+        for input in &mut inputs {
+            *input = retain::without(input, &services).map_err(|source| Error::Columns {
+                path: segment.meta.path.clone(),
+                source,
+            })?;
+        }
+        let left: usize = inputs.iter().map(RecordBatch::num_rows).sum();
+        self.counters.expired_spans.add(segment.meta.rows - left as u64);
+        self.replace(vec![segment], inputs).await?;
         Ok(true)
     }
 
-    /// Drops the segments whose newest record was received before `cutoff`.
-    ///
-    /// # Errors
-    /// When the commit fails; it may be tried again.
-    pub(crate) async fn retain(&mut self, cutoff: Timestamp) -> Result<(), Error> {
-        self.settle().await?;
-        self.catalog.expire(cutoff);
-        let all = self.view.segments();
-        let expired: Vec<_> = all
-            .iter()
-            .filter(|segment| segment.received_max() < cutoff)
-            .take(DROPS_MAX)
-            .cloned()
-            .collect();
-        if expired.is_empty() {
-            return Ok(());
-        }
+    async fn drop_segments(&mut self, expired: Vec<Arc<Segment>>) -> Result<(), Error> {
         let mut change = self.commits.change();
         change.remove.clone_from(&expired);
         self.commit(change, 0).await?;
@@ -185,7 +226,7 @@ impl Committer {
         tracing::info!(
             segments = expired.len(),
             spans,
-            "dropped what is older than the retention"
+            "dropped what is older than the retention, or too much"
         );
         self.counters.expired_spans.add(spans);
         let now = Instant::now();

@@ -1,6 +1,7 @@
 //! Sealing under way is not seen by queries, what is old goes, and what is being read stays.
 
 use super::fixture::*;
+use bytesize::ByteSize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
@@ -97,4 +98,45 @@ async fn what_is_older_than_the_retention_goes_once_nobody_reads_it() {
     drop((store, service));
     let (store, _service) = lab.open().await;
     assert_eq!(numbers(&store).await, (10..20).collect::<Vec<_>>());
+}
+
+/// Scenario: spans of three services, one of which is kept for longer and one for less; then the table gets too large.
+/// Guarantees: at each age exactly the spans of the services that are too old are gone, each once, across a restart.
+#[tokio::test]
+async fn services_are_kept_for_times_of_their_own() {
+    let mut lab = Lab::new();
+    let hour = Duration::from_secs(3600);
+    lab.config.retention = 10 * hour;
+    let own = [("service-0", hour), ("service-2", 100 * hour)];
+    lab.config.retention_by_service = own.map(|(name, age)| (name.to_owned(), crate::Age(age))).into();
+    let (store, mut service) = lab.open().await;
+    append(&store, 0, 30).await.expect("appended");
+    seal_all(&store, &mut service).await.expect("sealed");
+    let kept = |gone: &[u64]| {
+        (0..30)
+            .filter(|number| !gone.contains(&(number % 3)))
+            .collect::<Vec<_>>()
+    };
+    for (hours, gone) in [(0, &[][..]), (2, &[0]), (9, &[0, 1])] {
+        lab.now.fetch_add((hours * hour).as_nanos() as i64, SeqCst);
+        service.keep_house(Instant::now()).await.expect("kept");
+        assert_eq!(numbers(&store).await, kept(gone), "{hours} hours later");
+    }
+    drop((store, service));
+    let (store, mut service) = lab.open().await;
+    assert_eq!(numbers(&store).await, kept(&[0, 1]));
+    lab.now.fetch_add((100 * hour).as_nanos() as i64, SeqCst);
+    service.keep_house(Instant::now()).await.expect("kept");
+    assert_eq!(numbers(&store).await, Vec::<u64>::new());
+
+    for first in [30, 40, 50] {
+        append(&store, first, 10).await.expect("appended");
+        seal_all(&store, &mut service).await.expect("sealed");
+        lab.now.fetch_add(1_000_000_000, SeqCst);
+    }
+    drop((store, service));
+    lab.config.retention_bytes = ByteSize(1);
+    let (store, mut service) = lab.open().await;
+    service.keep_house(Instant::now()).await.expect("kept");
+    assert_eq!(numbers(&store).await, Vec::<u64>::new());
 }
