@@ -11,6 +11,7 @@ use payload::{Generator, SPANS_PER_REQUEST, SPANS_PER_TRACE};
     unreachable_pub,
     reason = "shared with the lab by path: a dependency on it would be an arrow that is not in the table"
 )]
+#[expect(dead_code, reason = "the bench needs requests only")]
 mod payload;
 
 const REQUESTS: usize = 16;

@@ -92,28 +92,29 @@ fn trace_id(text: &str) -> Result<TraceId, Refusal> {
     if id.is_zero() { Err(wrong()) } else { Ok(id) }
 }
 
-/// The spans of a trace, sorted; none when there is no such trace.
-async fn load(shared: &Shared, id: TraceId) -> Result<Option<SpanBatch>, Refusal> {
+/// The spans of a trace, sorted; none when there is no such trace. They are taken from what the answer may still hold.
+async fn load(shared: &Shared, id: TraceId, room: &mut usize) -> Result<Option<SpanBatch>, Refusal> {
     let found = shared.store.trace(id).await.map_err(Problem::from)?;
-    Ok(found.into_iter().next())
+    let Some(batch) = found.into_iter().next() else {
+        return Ok(None);
+    };
+    *room = room.checked_sub(batch.len()).ok_or_else(|| Refusal {
+        status: StatusCode::UNPROCESSABLE_ENTITY,
+        message: format!(
+            "more than {SPANS_MAX} spans in one answer: ask for fewer traces or a shorter time, or use SQL"
+        ),
+    })?;
+    Ok(Some(batch))
 }
 
 /// The traces that a search finds, whole, in its order.
 async fn find(shared: &Shared, query: Query) -> Result<Vec<(TraceId, SpanBatch)>, Refusal> {
     let hits = search::find(&shared.sql, query).await.map_err(Problem::from)?;
-    let (mut traces, mut spans) = (Vec::with_capacity(hits.len()), 0);
+    let (mut traces, mut room) = (Vec::with_capacity(hits.len()), SPANS_MAX);
     for id in hits {
-        let Some(batch) = load(shared, id).await? else { continue };
-        spans += batch.len();
-        if spans > SPANS_MAX {
-            return Err(Refusal {
-                status: StatusCode::UNPROCESSABLE_ENTITY,
-                message: format!(
-                    "the traces have more than {SPANS_MAX} spans together: ask for fewer traces or a shorter time"
-                ),
-            });
+        if let Some(batch) = load(shared, id, &mut room).await? {
+            traces.push((id, batch));
         }
-        traces.push((id, batch));
     }
     Ok(traces)
 }

@@ -13,6 +13,8 @@ const SERVICES_MAX: usize = 10_000;
 const OPERATIONS_MAX: usize = 2_000;
 /// Most operations altogether.
 const OPERATIONS_TOTAL_MAX: usize = 100_000;
+/// Longest name that is listed, in bytes.
+pub(crate) const NAME_BYTES_MAX: usize = 1_024;
 /// How exactly the last sighting is kept: to the hour, so that the catalogue seldom changes.
 const SIGHTING_NS: i64 = 3_600_000_000_000;
 
@@ -52,7 +54,7 @@ struct State {
     operations: usize,
     /// Raised by every change.
     version: u64,
-    /// Spans whose service or operation found no room.
+    /// Spans whose service or operation found no room, or has too long a name.
     overflowed: u64,
 }
 
@@ -187,7 +189,8 @@ impl State {
         let of_service = self.services.get(service).map(BTreeMap::len);
         let room = self.operations < OPERATIONS_TOTAL_MAX
             && of_service.map_or(self.services.len() < SERVICES_MAX, |known| known < OPERATIONS_MAX);
-        if !room {
+        let is_short = service.len() <= NAME_BYTES_MAX && operation.name.len() <= NAME_BYTES_MAX;
+        if !room || !is_short {
             self.overflowed += 1;
             return;
         }

@@ -73,6 +73,14 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// A manifest of a later release: committing on top of what came before it would lose what it says.
+    #[error("manifest {path} is of {found}, which this release does not know: use a later one")]
+    LaterFormat {
+        /// Which.
+        path: String,
+        /// Its format and version.
+        found: String,
+    },
     /// Another process commits under the name of this one: its data folder was copied, or two run on it at once.
     #[error("another process commits to the table as writer {writer}: was the data folder copied?")]
     Conflict {

@@ -40,7 +40,7 @@ impl Config {
     ///
     /// # Errors
     /// [`Error::Locked`] when another process has the folder open; else what the disk or the manifest say. Damage in
-    /// the log is no reason not to open.
+    /// the log is no reason not to open; a file of it that cannot be read is.
     pub async fn build(self, data_dir: &Path, decoder: Decoder, clock: Clock) -> Result<(Store, Service), Error> {
         self.build_with(data_dir, decoder, clock, Parts::default()).await
     }

@@ -88,20 +88,33 @@ impl Service {
     /// One round: at most one segment. True when there may be more to do at once.
     async fn work(&mut self, housekeeping: &mut Instant) -> Result<bool, Error> {
         let now = Instant::now();
-        if *housekeeping <= now {
-            self.keep_house(now).await?;
-            *housekeeping = now + HOUSEKEEPING_INTERVAL;
-        }
         let cutoff = now.checked_sub(self.store.inner.config.seal_after);
         let ripe = self.store.inner.view.ripe(cutoff);
-        if self.seal(ripe).await? {
+        let sealed = self.seal(ripe).await?;
+        if *housekeeping <= now {
+            *housekeeping = now + HOUSEKEEPING_INTERVAL;
+            self.keep_house(now).await?;
+        }
+        if sealed {
             return Ok(true);
         }
         if self.compact_after > now {
             return Ok(false);
         }
         // Sealing comes first: only when nothing waits for it are segments merged, and then for a part of the time.
-        let merged = self.compact().await?;
+        let merged = match self.compact().await {
+            Err(error @ Error::Conflict { .. }) => return Err(error),
+            // Merging can wait; sealing must not wait with it.
+            Err(error) => {
+                self.store.inner.counters.seal_failures.add(1);
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "could not merge segments, it is tried again"
+                );
+                false
+            }
+            Ok(merged) => merged,
+        };
         let pause = now.elapsed() * COMPACT_PAUSES;
         self.compact_after = Instant::now() + pause.max(LOOK_INTERVAL_MAX);
         Ok(merged)

@@ -14,6 +14,9 @@ use tokio::sync::{Notify, watch};
 /// Segments that find room in the memory for what is unsealed: one fills up while the others are written.
 const SEALS_IN_MEMORY: u64 = 4;
 
+/// Most bytes of a segment to be, whatever the memory: a column of texts ends at 2 GiB.
+const SEAL_BYTES_MAX: usize = 512 << 20;
+
 /// One appended request that is in the log and not in the table.
 #[derive(Debug)]
 pub(crate) struct Unsealed {
@@ -104,7 +107,9 @@ impl View {
             enough: Notify::new(),
             room: Notify::new(),
             seal_rows: config.seal_spans,
-            seal_bytes: usize::try_from(config.unsealed_bytes_max.as_u64() / SEALS_IN_MEMORY).unwrap_or(usize::MAX),
+            seal_bytes: usize::try_from(config.unsealed_bytes_max.as_u64() / SEALS_IN_MEMORY)
+                .unwrap_or(usize::MAX)
+                .min(SEAL_BYTES_MAX),
         }
     }
 

@@ -5,10 +5,8 @@ use crate::http::Shared;
 use crate::http::params::Problem;
 use arrow::array::AsArray;
 use arrow::datatypes::Int64Type;
+use axum::http::StatusCode;
 use epicenter_schema::Timestamp;
-
-/// Most pairs of services.
-const LINKS_MAX: usize = 100_000;
 
 /// Caller, callee and calls of spans that start within the times, sorted.
 pub(super) async fn between(
@@ -29,11 +27,18 @@ pub(super) async fn between(
     let query = format!(
         "select cast(p.service_name as varchar) as parent, cast(c.service_name as varchar) as child, count(*) as calls \
          from spans c join spans p on c.trace_id = p.trace_id and c.parent_span_id = p.span_id \
-         where {} and {} and c.service_name <> p.service_name group by 1, 2 order by 1, 2 limit {LINKS_MAX}",
+         where {} and {} and c.service_name <> p.service_name group by 1, 2 order by 1, 2",
         bounds("c"),
         bounds("p"),
     );
     let rows = shared.sql.query(query).await.map_err(Problem::from)?;
+    if rows.truncated {
+        return Err(Refusal {
+            status: StatusCode::UNPROCESSABLE_ENTITY,
+            message: "more pairs of services call each other than one answer holds: ask for a shorter time, or use SQL"
+                .to_owned(),
+        });
+    }
     let mut links = Vec::new();
     for batch in &rows.batches {
         let columns: Vec<_> = (0..2)

@@ -2,7 +2,7 @@
 
 use super::classic_query::{lookback, parse, time};
 use super::params::{Params, boolean, kind};
-use super::{Refusal, calls, find, json, load, model, trace_id};
+use super::{Refusal, SPANS_MAX, TRACES_MAX, calls, find, json, load, model, trace_id};
 use crate::http::Shared;
 use crate::http::dto::trace::kind_word;
 use crate::http::params::PathParam;
@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use epicenter_schema::{DurationNs, SpanKind, Timestamp};
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// Nanoseconds of the units of times in this family.
 const MICROSECOND: i64 = 1_000;
@@ -102,7 +102,7 @@ pub(super) async fn trace(State(shared): State<Shared>, PathParam(id): PathParam
     time(&params, "start", MICROSECOND)?;
     time(&params, "end", MICROSECOND)?;
     boolean("raw", params.get(&["raw"]))?;
-    match load(&shared, id).await? {
+    match load(&shared, id, &mut { SPANS_MAX }).await? {
         Some(batch) => ok(json!([model::trace(id, &batch)]), 0),
         None => Err(Enveloped(Refusal::not_found("trace not found"))),
     }
@@ -110,15 +110,23 @@ pub(super) async fn trace(State(shared): State<Shared>, PathParam(id): PathParam
 
 pub(super) async fn traces(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Answer {
     let params = Params::new(query.as_deref());
-    let ids: Vec<_> = params.all("traceID").map(trace_id).collect::<Result<_, _>>()?;
+    let mut ids: Vec<_> = params.all("traceID").map(trace_id).collect::<Result<_, _>>()?;
+    let mut asked = HashSet::new();
+    ids.retain(|id| asked.insert(*id));
+    if ids.len() > TRACES_MAX {
+        return Err(Enveloped(Refusal::bad(format!(
+            "{} traces are asked for, at most {TRACES_MAX} may be",
+            ids.len()
+        ))));
+    }
     if ids.is_empty() {
         let found = find(&shared, parse(&params, (shared.clock)())?).await?;
         let traces: Vec<Value> = found.iter().map(|(id, batch)| model::trace(*id, batch)).collect();
         return ok(json!(traces), 0);
     }
-    let (mut traces, mut missing) = (Vec::new(), Vec::new());
+    let (mut traces, mut missing, mut room) = (Vec::new(), Vec::new(), SPANS_MAX);
     for id in ids {
-        match load(&shared, id).await? {
+        match load(&shared, id, &mut room).await? {
             Some(batch) => traces.push(model::trace(id, &batch)),
             None => missing.push(json!({ "msg": "trace not found", "traceID": model::trace_id(id) })),
         }

@@ -3,35 +3,53 @@
 use crate::http::dto::value::any_value;
 use epicenter_schema::{Attributes, SpanBatch, SpanRef};
 use serde_json::{Map, Value, json};
+use std::collections::HashMap;
 
-/// Spans by scope, each with its text.
-type Scopes<'a> = Vec<(&'a str, Vec<Value>)>;
+/// Values by key, in the order in which the keys first came.
+struct Grouped<'a, T> {
+    entries: Vec<(&'a str, T)>,
+    places: HashMap<&'a str, usize>,
+}
+
+impl<T> Default for Grouped<'_, T> {
+    fn default() -> Self {
+        Self {
+            entries: Vec::new(),
+            places: HashMap::new(),
+        }
+    }
+}
+
+impl<'a, T: Default> Grouped<'a, T> {
+    /// The value of a key, a new one at the end when there is none.
+    fn slot(&mut self, key: &'a str) -> &mut T {
+        let at = *self.places.entry(key).or_insert_with(|| {
+            self.entries.push((key, T::default()));
+            self.entries.len() - 1
+        });
+        &mut self.entries[at].1
+    }
+}
+
+/// Spans by scope.
+type Scopes<'a> = Grouped<'a, Vec<Value>>;
 
 /// The spans of a batch, grouped by resource and scope in the order in which they first come.
 pub(super) fn resource_spans(batch: &SpanBatch) -> Vec<Value> {
     let spans = batch.spans();
-    let mut resources: Vec<(&str, Scopes<'_>)> = Vec::new();
+    let mut resources: Grouped<'_, Scopes<'_>> = Grouped::default();
     for span in spans.iter() {
         let (resource, scope) = (span.resource().unwrap_or("{}"), span.scope().unwrap_or("{}"));
-        let scopes = slot(&mut resources, resource);
-        slot(scopes, scope).push(self::span(span));
+        resources.slot(resource).slot(scope).push(self::span(span));
     }
     let whole = |(resource, scopes): (&str, Scopes<'_>)| {
         let scopes = scopes
+            .entries
             .into_iter()
             .map(|(scope, spans)| described(scope, "scope", "spans", spans.into()));
         described(resource, "resource", "scopeSpans", scopes.collect())
     };
-    resources.into_iter().map(whole).collect()
-}
-
-/// The entry of a key, a new one at the end when there is none.
-fn slot<'a, 'k, T: Default>(entries: &'a mut Vec<(&'k str, T)>, key: &'k str) -> &'a mut T {
-    let at = entries.iter().rposition(|(known, _)| *known == key).unwrap_or_else(|| {
-        entries.push((key, T::default()));
-        entries.len() - 1
-    });
-    &mut entries[at].1
+    resources.entries.into_iter().map(whole).collect()
 }
 
 /// A resource or scope with its schema URL, and what belongs to it.

@@ -3,7 +3,7 @@
 
 use super::params::{Params, attributes, boolean, go_duration, kind, rfc3339};
 use super::resource_spans::resource_spans;
-use super::{Refusal, TRACES_MAX, calls, find, json, load, summary, trace_id};
+use super::{Refusal, SPANS_MAX, TRACES_MAX, calls, find, json, load, summary, trace_id};
 use crate::http::Shared;
 use crate::http::dto::trace::kind_word;
 use crate::http::params::PathParam;
@@ -72,7 +72,7 @@ pub(super) async fn trace(State(shared): State<Shared>, PathParam(id): PathParam
     time(&params, "start_time", &["start_time", "startTime"])?;
     time(&params, "end_time", &["end_time", "endTime"])?;
     boolean("raw_traces", params.get(&["raw_traces", "rawTraces"]))?;
-    match load(&shared, id).await? {
+    match load(&shared, id, &mut { SPANS_MAX }).await? {
         Some(batch) => traces_data(&[batch]),
         None => Err(Refusal::not_found("trace not found").into()),
     }

@@ -29,7 +29,7 @@ pub(crate) struct Recovered {
 /// Reads every segment file in `dir`. Records above `sealed_through` are handed to `replay` in order, each once.
 ///
 /// # Errors
-/// When the folder cannot be listed.
+/// When the folder cannot be listed, or a file cannot be read; damage in what was read is no error.
 pub(crate) fn recover(
     dir: &Path,
     sealed_through: u64,
@@ -56,10 +56,10 @@ pub(crate) fn recover(
             records: 0,
             metrics,
         };
-        if let Err(error) = pass.run(next_file.is_none(), &mut replay) {
-            metrics.log_damaged.add(1);
-            tracing::warn!(path = %path.display(), %error, "could not read a log segment to its end, the rest is passed over");
-        }
+        // Bytes that are wrong are passed over. Bytes that cannot be read may be sound: nothing may be built on their
+        // absence, neither the removal of the file nor the numbers of the records to come.
+        pass.run(next_file.is_none(), &mut replay)
+            .map_err(Error::io("read the log segment", path))?;
         last = pass.segment.last;
         if pass.records > 0 {
             segments.push(pass.segment);

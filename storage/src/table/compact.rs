@@ -29,12 +29,16 @@ const FANOUT: usize = 8;
 const ROWS_ENOUGH: u64 = 16_384;
 /// Most segments that are merged at once.
 const RUN_MAX: usize = 64;
+/// Most bytes of what is merged, neither compressed nor encoded by dictionary alone: what a merge reads into memory, which
+/// then holds it about three times.
+const BYTES_MAX: u64 = 96 << 20;
 /// Most attribute columns of a merged segment; segments that would have more together stay apart.
-pub(super) const ATTRIBUTE_COLUMNS_MAX: usize = 1_024;
+const ATTRIBUTE_COLUMNS_MAX: usize = 1_024;
 /// Compression of what is to stay.
 const LEVEL: i32 = 3;
 
-/// Segments to merge next, oldest first. None when there is nothing to do. `segments` are those of one writer.
+/// Segments to merge next, oldest first. None when there is nothing to do. `segments` are those of one writer
+/// that may be merged.
 ///
 /// The smallest tier comes first. What is smaller than the tier may lie in between, so segments of mixed sizes do not stay
 /// small for ever; but a segment is only written again when what it is merged with is together as large as itself, or
@@ -70,6 +74,28 @@ fn tier(rows: u64) -> Option<u32> {
     (rows < ROWS_ENOUGH).then(|| rows.max(1).ilog(FANOUT as u64))
 }
 
+/// How many of a run, from its first on, are merged: as many as are not too large together once they are read, and have
+/// not too many attribute columns.
+pub(super) async fn fitting(run: &[Arc<Segment>], filters: &Filters) -> Result<usize, Error> {
+    let (mut bytes, mut attributes) = (0, HashSet::new());
+    for (at, segment) in run.iter().enumerate() {
+        let footer = filters.footer(segment).await?;
+        let row_groups = footer.metadata().row_groups().iter();
+        bytes += row_groups
+            .map(|group| group.total_byte_size().max(0) as u64)
+            .sum::<u64>();
+        attributes.extend(
+            attributes_of(footer.schema())
+                .into_iter()
+                .map(|(_, attribute)| attribute),
+        );
+        if bytes > BYTES_MAX || attributes.len() > ATTRIBUTE_COLUMNS_MAX {
+            return Ok(at);
+        }
+    }
+    Ok(run.len())
+}
+
 /// Reads a segment whole, as it lies in the file.
 pub(super) async fn read(segment: &Arc<Segment>, filters: &Filters) -> Result<Vec<RecordBatch>, Error> {
     let footer = filters.footer(segment).await?;
@@ -77,12 +103,6 @@ pub(super) async fn read(segment: &Arc<Segment>, filters: &Filters) -> Result<Ve
         .build()
         .map_err(super::failed(segment))?;
     stream.try_collect().await.map_err(super::failed(segment))
-}
-
-/// How many attribute columns segments have together.
-pub(super) fn attribute_columns(inputs: &[RecordBatch]) -> usize {
-    let all = inputs.iter().flat_map(|input| attributes_of(&input.schema()));
-    all.map(|(_, attribute)| attribute).collect::<HashSet<_>>().len()
 }
 
 /// One segment of several, `inputs` in their order. Blocks.

@@ -20,6 +20,8 @@ use std::sync::Arc;
 
 /// Most spans of one trace that are put together.
 const TRACE_SPANS_MAX: usize = 1_000_000;
+/// Most memory of them.
+const TRACE_BYTES_MAX: usize = 2 << 30;
 /// Segments that are read at once.
 const READS_AT_ONCE: usize = 4;
 
@@ -40,13 +42,21 @@ pub(crate) async fn trace(snapshot: &Snapshot, filters: &Filters, id: TraceId) -
         .zip(known)
         .filter(|(_, filter)| filter.may_hold(id))
         .collect();
-    let sealed: Vec<Vec<RecordBatch>> = futures::stream::iter(candidates)
+    let mut reading = futures::stream::iter(candidates)
         .map(|(segment, filter)| async move { read(filters, &segment, filter, id).await })
-        .buffered(READS_AT_ONCE)
-        .try_collect()
-        .await?;
-    found.extend(sealed.into_iter().flatten());
-    if found.iter().map(RecordBatch::num_rows).sum::<usize>() > TRACE_SPANS_MAX {
+        .buffered(READS_AT_ONCE);
+    let mut rows: usize = found.iter().map(RecordBatch::num_rows).sum();
+    let mut bytes = 0;
+    while let Some(sealed) = reading.try_next().await? {
+        rows += sealed.iter().map(RecordBatch::num_rows).sum::<usize>();
+        bytes += sealed.iter().map(RecordBatch::get_array_memory_size).sum::<usize>();
+        if rows > TRACE_SPANS_MAX || bytes > TRACE_BYTES_MAX {
+            return Err(Error::TraceTooLarge { limit: TRACE_SPANS_MAX });
+        }
+        found.extend(sealed);
+    }
+    drop(reading);
+    if rows > TRACE_SPANS_MAX {
         return Err(Error::TraceTooLarge { limit: TRACE_SPANS_MAX });
     }
     if found.is_empty() {

@@ -161,8 +161,10 @@ fn check(path: &Path, format: &str, version: u32) -> Result<(), Error> {
     if format == FORMAT && version <= FORMAT_VERSION {
         return Ok(());
     }
-    let reason = format!("{format} version {version} is not known to this release");
-    Err(invalid(path, reason))
+    Err(Error::LaterFormat {
+        path: path.to_string(),
+        found: format!("{format} version {version}"),
+    })
 }
 
 fn encode(path: &Path, value: &impl Serialize) -> Result<Bytes, Error> {

@@ -1,10 +1,12 @@
 //! Committing: spans from memory into a segment, and segments out of the table. One task commits at a time.
 
+mod expiring;
+mod merging;
+
 use super::commit::Commits;
 use super::compact;
 use super::filters::Filters;
 use super::objects::Objects;
-use super::retain::{self, Retention, Verdict};
 use super::segment::{PREFIX, Segment, SegmentMeta, path_of};
 use super::version::{Change, Version};
 use super::write::write;
@@ -13,7 +15,8 @@ use crate::catalog::Catalog;
 use crate::metrics::Counters;
 use crate::view::{Unsealed, View};
 use arrow::record_batch::RecordBatch;
-use epicenter_schema::Timestamp;
+use bytes::Bytes;
+use hashbrown::HashSet;
 use object_store::PutMode;
 use object_store::path::Path;
 use std::collections::BTreeSet;
@@ -23,10 +26,6 @@ use std::time::{Duration, Instant};
 /// How long a segment that the table no longer lists is kept at least, for readers that do not count, such as those of
 /// another process.
 const DELETE_GRACE: Duration = Duration::from_secs(60);
-/// Most segments that one commit may drop.
-const DROPS_MAX: usize = 1_000;
-/// Most segments that are written again in one look at what is too old.
-const TRIMS_MAX: usize = 8;
 
 /// The one who commits.
 #[derive(Debug)]
@@ -41,6 +40,14 @@ pub(crate) struct Committer {
     sealing: usize,
     /// Version of the catalogue that was written last.
     catalog_version: u64,
+    /// Segments of the table that cannot be merged.
+    unmerged: HashSet<String>,
+    /// The version that queries see.
+    shown: Version,
+    /// Segments that were written and may not have been committed.
+    attempted: Vec<Arc<Segment>>,
+    /// Segments that the commit under way drops.
+    removing: Vec<Arc<Segment>>,
     /// Segments that are dropped and not deleted yet, since when.
     dropped: Vec<(Instant, Arc<Segment>)>,
 }
@@ -60,9 +67,13 @@ impl Committer {
             catalog,
             counters,
             filters,
-            commits,
             sealing: 0,
             catalog_version: 0,
+            unmerged: HashSet::new(),
+            shown: commits.version().clone(),
+            commits,
+            attempted: Vec::new(),
+            removing: Vec::new(),
             dropped: Vec::new(),
         }
     }
@@ -105,51 +116,15 @@ impl Committer {
             received_max,
             ..written.meta
         };
-        let location = Path::from(meta.path.as_str());
-        self.objects.put(&location, written.bytes, PutMode::Overwrite).await?;
-
         let (rows, bytes) = (meta.rows, meta.bytes);
         let mut change = self.commits.change();
-        change.add.push(Arc::new(Segment::new(meta)));
+        change.add.push(self.put(meta, written.bytes).await?);
         change.progress.sealed_through = last_sequence;
         self.commit(change, sealed).await?;
         self.counters.sealed_spans.add(rows);
         self.counters.sealed_bytes.add(bytes);
         self.counters.seal.observe(started.elapsed());
         Ok(())
-    }
-
-    /// Merges neighbouring small segments of this writer into one. False when there is nothing to merge.
-    ///
-    /// # Errors
-    /// When reading, writing or committing fails; the table is then as before.
-    pub(crate) async fn compact(&mut self) -> Result<bool, Error> {
-        if self.settle().await? {
-            return Ok(true);
-        }
-        let writer = self.commits.writer();
-        let segments = self.view.segments();
-        let mine = segments.iter().filter(|segment| segment.is_of(writer)).cloned();
-        let Some(run) = compact::plan(&mine.collect::<Vec<_>>()) else {
-            return Ok(false);
-        };
-        let mut inputs = Vec::new();
-        let started = Instant::now();
-        for segment in &run {
-            inputs.extend(compact::read(segment, &self.filters).await?);
-        }
-        if compact::attribute_columns(&inputs) > compact::ATTRIBUTE_COLUMNS_MAX {
-            tracing::debug!(
-                segments = run.len(),
-                "not merged: together they would have too many attribute columns"
-            );
-            return Ok(false);
-        }
-        let spans = run.iter().map(|segment| segment.meta.rows).sum();
-        self.replace(run, inputs).await?;
-        self.counters.compacted_spans.add(spans);
-        self.counters.compact.observe(started.elapsed());
-        Ok(true)
     }
 
     /// Writes `inputs`, which are what is to stay of the segments of `run`, as one segment in their place.
@@ -160,78 +135,18 @@ impl Committer {
             compact::merge(&metas, &inputs, &path)
         });
         let written = written.await.map_err(Error::Task)??;
-        let location = Path::from(written.meta.path.as_str());
-        self.objects.put(&location, written.bytes, PutMode::Overwrite).await?;
         let mut change = self.commits.change();
-        change.add.push(Arc::new(Segment::new(written.meta)));
-        change.remove.clone_from(&run);
-        self.commit(change, 0).await?;
-        let now = Instant::now();
-        self.dropped.extend(run.into_iter().map(|segment| (now, segment)));
-        Ok(())
+        change.add.push(self.put(written.meta, written.bytes).await?);
+        change.remove = run;
+        self.commit(change, 0).await
     }
 
-    /// Drops what is older than it is to be kept, or too much. Segments of which only some services are too old are
-    /// written again without them, a few at a time.
-    ///
-    /// # Errors
-    /// When reading, writing or committing fails; it may be tried again.
-    pub(crate) async fn retain(&mut self, retention: &Retention, now: Timestamp) -> Result<(), Error> {
-        self.settle().await?;
-        self.catalog.expire(retention.cutoff(now));
-        let mut expired = retention.dropped(&self.view.segments(), now);
-        expired.truncate(DROPS_MAX);
-        if !expired.is_empty() {
-            self.drop_segments(expired).await?;
-        }
-        for _ in 0..TRIMS_MAX {
-            if !self.trim(retention, now).await? {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes one of this writer's segments again without the services that are too old. False when there is none.
-    async fn trim(&mut self, retention: &Retention, now: Timestamp) -> Result<bool, Error> {
-        let writer = self.commits.writer();
-        let trimmed = self.view.segments().iter().find_map(|segment| {
-            let verdict = retention.verdict(&segment.meta, now);
-            match verdict {
-                Verdict::Trim(services) if segment.is_of(writer) => Some((Arc::clone(segment), services)),
-                _ => None,
-            }
-        });
-        let Some((segment, services)) = trimmed else {
-            return Ok(false);
-        };
-        let mut inputs = compact::read(&segment, &self.filters).await?;
-        for input in &mut inputs {
-            *input = retain::without(input, &services).map_err(|source| Error::Columns {
-                path: segment.meta.path.clone(),
-                source,
-            })?;
-        }
-        let left: usize = inputs.iter().map(RecordBatch::num_rows).sum();
-        self.counters.expired_spans.add(segment.meta.rows - left as u64);
-        self.replace(vec![segment], inputs).await?;
-        Ok(true)
-    }
-
-    async fn drop_segments(&mut self, expired: Vec<Arc<Segment>>) -> Result<(), Error> {
-        let mut change = self.commits.change();
-        change.remove.clone_from(&expired);
-        self.commit(change, 0).await?;
-        let spans = expired.iter().map(|segment| segment.meta.rows).sum();
-        tracing::info!(
-            segments = expired.len(),
-            spans,
-            "dropped what is older than the retention, or too much"
-        );
-        self.counters.expired_spans.add(spans);
-        let now = Instant::now();
-        self.dropped.extend(expired.into_iter().map(|segment| (now, segment)));
-        Ok(())
+    /// Writes a segment that is about to be committed.
+    async fn put(&mut self, meta: SegmentMeta, bytes: Bytes) -> Result<Arc<Segment>, Error> {
+        let segment = Arc::new(Segment::new(meta));
+        self.attempted.push(Arc::clone(&segment));
+        self.objects.put(segment.location(), bytes, PutMode::Overwrite).await?;
+        Ok(segment)
     }
 
     /// Deletes the files of dropped segments that nobody reads any more.
@@ -283,9 +198,8 @@ impl Committer {
     /// # Errors
     /// When the object store refuses, or [`Error::Conflict`].
     pub(crate) async fn refresh(&mut self) -> Result<(), Error> {
-        let before = self.commits.version().clone();
         if self.commits.refresh().await? {
-            self.show(&before, 0).await;
+            self.show(0).await;
         }
         Ok(())
     }
@@ -298,10 +212,15 @@ impl Committer {
         }
         let before = self.commits.version().clone();
         self.sealing = sealed;
+        self.removing.clone_from(&change.remove);
         if let Err(error) = self.commits.commit(change).await {
             if matches!(error, Error::Superseded) {
                 // Nothing will list the catalogue that was just written.
                 self.catalog_version = 0;
+                self.sealing = 0;
+                self.removing.clear();
+                // What came in between is known now, and says why.
+                self.show(0).await;
             }
             return Err(error);
         }
@@ -322,7 +241,11 @@ impl Committer {
     /// Shows the version that was just committed, and deletes what it superseded.
     async fn committed(&mut self, before: Version) {
         let sealed = std::mem::take(&mut self.sealing);
-        self.show(&before, sealed).await;
+        self.show(sealed).await;
+        let now = Instant::now();
+        let removed = std::mem::take(&mut self.removing);
+        self.dropped.extend(removed.into_iter().map(|segment| (now, segment)));
+        self.delete_uncommitted(now).await;
         self.counters.commits.add(1);
         self.counters.rebases.add(self.commits.take_rebases());
         self.commits.clean(&before).await;
@@ -335,10 +258,29 @@ impl Committer {
         }
     }
 
+    /// Deletes what attempts that came to nothing wrote: no version ever listed it.
+    async fn delete_uncommitted(&mut self, now: Instant) {
+        let attempted = std::mem::take(&mut self.attempted);
+        if attempted.is_empty() {
+            return;
+        }
+        let segments = &self.commits.version().segments;
+        let listed: HashSet<&str> = segments.iter().map(|segment| segment.meta.path.as_str()).collect();
+        for segment in attempted {
+            if !listed.contains(segment.meta.path.as_str())
+                && let Err(error) = self.objects.delete(segment.location()).await
+            {
+                tracing::warn!(%error, "could not delete a segment that was not committed, it is tried again");
+                self.dropped.push((now, segment));
+            }
+        }
+    }
+
     /// Hands the newest version to the queries, without the oldest `sealed` records in memory, which are part of it.
     /// Learns the services that other writers have seen.
-    async fn show(&self, before: &Version, sealed: usize) {
-        let now = self.commits.version();
+    async fn show(&mut self, sealed: usize) {
+        let now = self.commits.version().clone();
+        let before = std::mem::replace(&mut self.shown, now.clone());
         self.view.commit(now.segments.to_vec(), sealed);
         for (writer, progress) in &now.writers {
             let Some(path) = &progress.catalog else { continue };

@@ -1,6 +1,7 @@
 //! A segment: one immutable Parquet file of the table, sorted by trace id. Counted references decide when a segment that
 //! the table no longer lists may be deleted.
 
+use super::writer::random;
 use epicenter_schema::Timestamp;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
@@ -72,8 +73,24 @@ impl Segment {
     }
 }
 
-/// Path of the segment that this writer made to be added by the manifest of this version, or a later one when others
-/// come in between.
+/// Path of a segment that this writer makes to be added by the manifest of this version, or a later one when others come
+/// in between. Different each time: a write that was given up may still arrive, and must not meet what came after it.
 pub(crate) fn path_of(version: u64, writer: &str) -> String {
-    format!("{PREFIX}/{version:020}-{writer}.parquet")
+    format!("{PREFIX}/{version:020}-{:016x}-{writer}.parquet", random())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_attempts_write_to_the_same_path() {
+        let writer = "0123456789abcdef";
+        let (one, other) = (path_of(7, writer), path_of(7, writer));
+        assert_ne!(one, other);
+        for path in [one, other] {
+            assert!(path.starts_with("segments/00000000000000000007-"), "{path}");
+            assert!(path.ends_with("-0123456789abcdef.parquet"), "{path}");
+        }
+    }
 }

@@ -4,6 +4,7 @@ use super::layout::{Attribute, Type, flat_columns, segment_schema};
 use super::segment::{SERVICES_LISTED_MAX, SegmentMeta};
 use super::shred::{Shredder, Tokens};
 use crate::Error;
+use crate::catalog::NAME_BYTES_MAX;
 use crate::view::Unsealed;
 use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
@@ -208,7 +209,7 @@ pub(super) fn survey(batch: &RecordBatch, path: &str) -> (Vec<Key>, SegmentMeta)
         services.insert(service.to_owned());
     });
     let traces = order.chunk_by(|a, b| a.0 == b.0).count() as u64;
-    let listed = services.len() <= SERVICES_LISTED_MAX;
+    let listed = services.len() <= SERVICES_LISTED_MAX && services.iter().all(|name| name.len() <= NAME_BYTES_MAX);
     let meta = SegmentMeta {
         path: path.to_owned(),
         rows: batch.num_rows() as u64,

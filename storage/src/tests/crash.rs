@@ -124,3 +124,24 @@ async fn stopping_seals_and_closes() {
     assert!(matches!(refused, crate::AppendError::Closed), "{refused}");
     assert_eq!(numbers(&store).await, (0..10).collect::<Vec<_>>());
 }
+
+/// Scenario: a later release has committed; this one is started on its table.
+/// Guarantees: it refuses and says why, rather than to commit on top of what came before.
+#[tokio::test]
+async fn a_later_format_is_refused() {
+    let lab = Lab::new();
+    let (store, mut service) = lab.open().await;
+    for first in [0, 10] {
+        append(&store, first, 10).await.expect("appended");
+        seal_all(&store, &mut service).await.expect("sealed");
+    }
+    drop((store, service));
+    let newest = lab.dir.path().join("table/manifest/00000000000000000002.json");
+    let text = std::fs::read_to_string(&newest).expect("reads");
+    let (body, _) = text.split_once('\n').expect("two lines");
+    let body = body.replace("\"format_version\":2", "\"format_version\":99") + "\n";
+    let checksum = crc32c::crc32c(body.as_bytes());
+    std::fs::write(&newest, format!("{body}crc32c {checksum:08x}\n")).expect("writes");
+    let refused = lab.try_open().await.err().expect("not opened").to_string();
+    assert!(refused.contains("99") && refused.contains("later"), "{refused}");
+}

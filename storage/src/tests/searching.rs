@@ -6,6 +6,8 @@ use epicenter_schema::{Timestamp, TraceId};
 use std::collections::HashMap;
 
 pub(super) const SPANS: u64 = 400;
+/// A list of nothing, as it reads.
+const EMPTY_LIST: &str = r#"{"arrayValue":{"values":[]}}"#;
 
 fn attribute(scope: Scope, key: &str, operator: Operator, text: &str) -> Condition {
     Condition::Attribute(Attribute {
@@ -54,7 +56,9 @@ fn cases() -> Vec<(Vec<Condition>, Box<dyn Fn(u64) -> bool>)> {
             Box::new(|n| n % 256 == 7),
         ),
         (vec![attribute(Any, "list", Exists, "")], Box::new(|_| true)),
+        (vec![attribute(Any, "list", Equals, EMPTY_LIST)], Box::new(|_| true)),
         (vec![attribute(Any, "nothing", Exists, "")], Box::new(|_| true)),
+        (vec![attribute(Any, "nothing", Equals, "")], Box::new(|_| true)),
         (vec![attribute(Any, "absent", Exists, "")], Box::new(|_| false)),
         (
             vec![attribute(Any, "exception.type", Equals, "Timeout")],

@@ -114,3 +114,16 @@ proptest! {
         prop_assert!(torn == 0 || !expected.contains(&12));
     }
 }
+
+/// A file that cannot be read may be sound: it stays where it is, and nothing is built on its absence.
+#[test]
+fn a_file_that_cannot_be_read_is_not_given_up() {
+    let dir = TempDir::new().expect("a folder");
+    std::fs::write(dir.path().join(file_name(1)), segment(1, 2).0).expect("writes");
+    // A folder opens like a file and cannot be read like one.
+    let unreadable = dir.path().join(file_name(3));
+    std::fs::create_dir(&unreadable).expect("a folder");
+    let refused = recover(dir.path(), 0, &Counters::default(), |_, _| {}).expect_err("not opened");
+    assert!(refused.to_string().contains(&file_name(3)), "{refused}");
+    assert!(unreadable.exists() && dir.path().join(file_name(1)).exists());
+}

@@ -23,6 +23,9 @@ const BLOCK_BYTES: usize = 32;
 /// Most tokens of one segment: the filter is then 4 MiB. A segment with more has no filter.
 const TOKENS_MAX: usize = 4 << 20;
 
+/// Up to here every integer is a double of its own.
+const EXACT_MAX: u64 = 1 << 53;
+
 /// Kinds of tokens.
 const KEY: u8 = b'k';
 const TEXT: u8 = b's';
@@ -179,10 +182,15 @@ fn has(filter: &Sbbf, token: u64) -> bool {
     filter.check(&token.to_le_bytes()[..])
 }
 
-/// The tokens of a value that reads like this. None when it may be a double with a fraction.
+/// The tokens of a value that reads like this. None when it may be one without a token: an empty value, a list, a double
+/// with a fraction, or one that an integer is near to without being the same.
 fn values(text: &str) -> Option<Vec<(u8, Vec<u8>)>> {
+    if text.is_empty() || text.starts_with('{') {
+        return None;
+    }
     let mut values = vec![(TEXT, text.as_bytes().to_vec())];
     let number = match text.parse::<i64>() {
+        Ok(number) if number.unsigned_abs() > EXACT_MAX => return None,
         Ok(number) => Some(number),
         // A double with a fraction has no token.
         Err(_) => text
@@ -195,9 +203,9 @@ fn values(text: &str) -> Option<Vec<(u8, Vec<u8>)>> {
     Some(values)
 }
 
-/// The integer that a double is, if it is one.
+/// The integer that a double is, if it is one and no other integer reads as the same double.
 fn whole(number: f64) -> Option<i64> {
-    let is_whole = number.fract() == 0.0 && (-9.0e18..9.0e18).contains(&number);
+    let is_whole = number.fract() == 0.0 && number.abs() <= EXACT_MAX as f64;
     is_whole.then_some(number as i64)
 }
 
