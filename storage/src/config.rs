@@ -17,7 +17,7 @@ pub struct Config {
     /// 1 to 4194304. Default 131072: about 10 MB of Parquet.
     pub seal_spans: usize,
     /// Memory for spans that are not sealed yet; beyond it appends wait a moment for sealing to catch up, and are
-    /// then refused. At least 1 MiB. Default 128 MiB.
+    /// then refused. At least 1 MiB. Default 96 MiB.
     pub unsealed_bytes_max: ByteSize,
     /// Age up to which sealed spans are shown again to a tail that begins, so that the live loop can rebuild its windows
     /// after a restart. Default 10 min.
@@ -85,7 +85,7 @@ impl Default for Config {
         Self {
             seal_after: Duration::from_secs(30),
             seal_spans: 131_072,
-            unsealed_bytes_max: ByteSize::mib(128),
+            unsealed_bytes_max: ByteSize::mib(96),
             replay: Duration::from_secs(600),
             replay_spans_max: 1_000_000,
             log_lag_bytes_max: ByteSize::gib(4),

@@ -5,7 +5,7 @@ use super::tree::Tree;
 use std::collections::BTreeMap;
 
 /// Crate, and those of the workspace that it may name.
-pub(super) const ARROWS: [(&str, &[&str]); 12] = [
+pub(super) const ARROWS: [(&str, &[&str]); 13] = [
     ("epicenter-proto", &[]),
     ("epicenter-schema", &[]),
     ("epicenter-ui", &[]),
@@ -41,6 +41,7 @@ pub(super) const ARROWS: [(&str, &[&str]); 12] = [
             "epicenter-storage",
         ],
     ),
+    ("epicenter-fuzz", &["epicenter-collector", "epicenter-proto"]),
     ("epicenter-lab", &["epicenter-proto"]),
     ("xtask", &[]),
 ];
