@@ -31,6 +31,8 @@ pub(crate) use filters::{Filters, failed};
 pub(crate) use flat_rows::FlatRows;
 pub(crate) use layout::AttributeColumn;
 pub(crate) use lookup::trace;
+#[cfg(test)]
+pub(crate) use manifest::FORMAT_VERSION;
 pub(crate) use objects::Objects;
 pub(crate) use provider::Spans;
 pub(crate) use retain::Retention;

@@ -4,6 +4,7 @@ mod compacting;
 mod crash;
 mod faults;
 mod fixture;
+mod formats;
 mod reading;
 mod sealing;
 mod searching;

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 /// Name of the format, in every manifest and base.
 const FORMAT: &str = "epicenter-table";
 /// Version of the format.
-const FORMAT_VERSION: u32 = 2;
+pub(crate) const FORMAT_VERSION: u32 = 2;
 /// Prefix of the manifests.
 pub(super) const PREFIX: &str = "manifest";
 /// Prefix of the bases.
