@@ -131,7 +131,7 @@ fn json<T: Serialize + ?Sized>(content: &T) -> Result<Response, Problem> {
 }
 
 /// Runs what may wait for a lock or takes long, on a thread that serves nobody else.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|error| Problem::internal(error.to_string()))

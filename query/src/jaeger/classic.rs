@@ -3,13 +3,13 @@
 use super::classic_query::{lookback, parse, time};
 use super::params::{Params, boolean, kind};
 use super::{Refusal, SPANS_MAX, TRACES_MAX, calls, find, json, load, model, trace_id};
-use crate::http::Shared;
 use crate::http::dto::trace::kind_word;
 use crate::http::params::PathParam;
+use crate::http::{Shared, aside};
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use epicenter_schema::{DurationNs, SpanKind, Timestamp};
+use epicenter_schema::{DurationNs, SpanBatch, SpanKind, Timestamp, TraceId};
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashSet};
 
@@ -103,7 +103,7 @@ pub(super) async fn trace(State(shared): State<Shared>, PathParam(id): PathParam
     time(&params, "end", MICROSECOND)?;
     boolean("raw", params.get(&["raw"]))?;
     match load(&shared, id, &mut { SPANS_MAX }).await? {
-        Some(batch) => ok(json!([model::trace(id, &batch)]), 0),
+        Some(batch) => models(vec![(id, batch)], Vec::new()).await,
         None => Err(Enveloped(Refusal::not_found("trace not found"))),
     }
 }
@@ -121,22 +121,30 @@ pub(super) async fn traces(State(shared): State<Shared>, RawQuery(query): RawQue
     }
     if ids.is_empty() {
         let found = find(&shared, parse(&params, (shared.clock)())?).await?;
-        let traces: Vec<Value> = found.iter().map(|(id, batch)| model::trace(*id, batch)).collect();
-        return ok(json!(traces), 0);
+        return models(found, Vec::new()).await;
     }
     let (mut traces, mut missing, mut room) = (Vec::new(), Vec::new(), SPANS_MAX);
     for id in ids {
         match load(&shared, id, &mut room).await? {
-            Some(batch) => traces.push(model::trace(id, &batch)),
+            Some(batch) => traces.push((id, batch)),
             None => missing.push(json!({ "msg": "trace not found", "traceID": model::trace_id(id) })),
         }
     }
-    let errors = if missing.is_empty() {
-        Value::Null
-    } else {
-        json!(missing)
-    };
-    Ok(envelope(StatusCode::OK, json!(traces), 0, errors))
+    models(traces, missing).await
+}
+
+/// Traces in Jaeger's model, and what was asked for and is not there.
+async fn models(traces: Vec<(TraceId, SpanBatch)>, missing: Vec<Value>) -> Answer {
+    let written = aside(move || {
+        let traces: Vec<Value> = traces.iter().map(|(id, batch)| model::trace(*id, batch)).collect();
+        let errors = if missing.is_empty() {
+            Value::Null
+        } else {
+            json!(missing)
+        };
+        envelope(StatusCode::OK, json!(traces), 0, errors)
+    });
+    Ok(written.await?)
 }
 
 pub(super) async fn dependencies(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Answer {

@@ -4,9 +4,9 @@
 use super::params::{Params, attributes, boolean, go_duration, kind, rfc3339};
 use super::resource_spans::resource_spans;
 use super::{Refusal, SPANS_MAX, TRACES_MAX, calls, find, json, load, summary, trace_id};
-use crate::http::Shared;
 use crate::http::dto::trace::kind_word;
 use crate::http::params::PathParam;
+use crate::http::{Shared, aside};
 use crate::search::{Query, equals};
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
@@ -73,7 +73,7 @@ pub(super) async fn trace(State(shared): State<Shared>, PathParam(id): PathParam
     time(&params, "end_time", &["end_time", "endTime"])?;
     boolean("raw_traces", params.get(&["raw_traces", "rawTraces"]))?;
     match load(&shared, id, &mut { SPANS_MAX }).await? {
-        Some(batch) => traces_data(&[batch]),
+        Some(batch) => traces_data(vec![batch]).await,
         None => Err(Refusal::not_found("trace not found").into()),
     }
 }
@@ -84,13 +84,16 @@ pub(super) async fn traces(State(shared): State<Shared>, RawQuery(query): RawQue
         return Err(Gateway(Refusal::not_found("No traces found")));
     }
     let batches: Vec<SpanBatch> = found.into_iter().map(|(_, batch)| batch).collect();
-    traces_data(&batches)
+    traces_data(batches).await
 }
 
 pub(super) async fn summaries(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Answer {
     let found = find(&shared, search(&Params::new(query.as_deref()))?).await?;
-    let summaries: Vec<Value> = found.iter().map(|(id, batch)| summary::of(*id, batch)).collect();
-    ok(&json!({ "summaries": summaries }))
+    let written = aside(move || {
+        let summaries: Vec<Value> = found.iter().map(|(id, batch)| summary::of(*id, batch)).collect();
+        ok(&json!({ "summaries": summaries }))
+    });
+    written.await.map_err(Refusal::from)?
 }
 
 pub(super) async fn dependencies(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Answer {
@@ -105,9 +108,12 @@ pub(super) async fn dependencies(State(shared): State<Shared>, RawQuery(query): 
     ok(&json!({ "dependencies": links }))
 }
 
-fn traces_data(batches: &[SpanBatch]) -> Answer {
-    let all: Vec<Value> = batches.iter().flat_map(resource_spans).collect();
-    ok(&json!({ "result": { "resourceSpans": all } }))
+async fn traces_data(batches: Vec<SpanBatch>) -> Answer {
+    let written = aside(move || {
+        let all: Vec<Value> = batches.iter().flat_map(resource_spans).collect();
+        ok(&json!({ "result": { "resourceSpans": all } }))
+    });
+    written.await.map_err(Refusal::from)?
 }
 
 fn malformed(name: &str, why: &str) -> Gateway {
