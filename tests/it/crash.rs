@@ -1,6 +1,7 @@
 //! Power cuts in the middle of ingest: kill -9, start again, count.
 
 use crate::api::{Api, number};
+use crate::machine::busy;
 use crate::otlp::{self, Exporter};
 use crate::server::Server;
 use crate::waiting::until;
@@ -33,6 +34,7 @@ type Fates = Arc<Mutex<BTreeMap<String, bool>>>;
 /// Guarantees: every acknowledged span is there exactly once, every other one at most once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn acknowledged_spans_survive_kill_9_exactly_once() {
+    let _machine = busy().await;
     let folder = tempfile::tempdir().expect("a folder");
     let fates = Fates::default();
     let config = folder.path().join("sealing.toml");

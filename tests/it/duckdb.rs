@@ -1,6 +1,7 @@
 //! Another engine reads the data of a running server, with the very query that the documentation gives.
 
 use crate::api::{Api, number};
+use crate::machine::busy;
 use crate::otlp::{self, Exporter};
 use crate::programs::{python, sources};
 use crate::server::{Server, repository};
@@ -23,6 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Guarantees: it counts the same spans for every service as Epicenter's own SQL, and reads one trace the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn duckdb_reads_the_table_of_a_running_server() {
+    let _machine = busy().await;
     let python = match python("duckdb").await {
         Ok(python) => python,
         Err(reason) => {

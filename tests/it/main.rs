@@ -7,6 +7,7 @@ mod bad_input;
 mod crash;
 mod duckdb;
 mod lab;
+mod machine;
 mod opening_scenario;
 mod otlp;
 mod programs;

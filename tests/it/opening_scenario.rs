@@ -2,6 +2,7 @@
 
 use crate::api::{Api, culprit};
 use crate::lab::Played;
+use crate::machine::quiet;
 use crate::server::Server;
 use crate::waiting::until;
 use serde_json::Value;
@@ -17,6 +18,7 @@ const WATCHED: Duration = Duration::from_secs(30);
 /// Guarantees: there is exactly one incident, it names A, and B to F are what it shakes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_incident_names_the_one_that_died() {
+    let _machine = quiet().await;
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start(folder.path(), &[]).await;
     let api = Api::new(&server);

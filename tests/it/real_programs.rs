@@ -1,6 +1,7 @@
 //! Real instrumented programs: an Express gateway, a FastAPI service, Redis, and people who ask.
 
 use crate::api::{Api, culprit};
+use crate::machine::quiet;
 use crate::otlp::now_unix_nano;
 use crate::programs::{Installed, redis};
 use crate::server::Server;
@@ -28,6 +29,7 @@ const RESOLVED_WITHIN: Duration = Duration::from_secs(90);
 /// orders; one signed page opens it and one resolves it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_service_that_stopped_is_named_and_paged_once() {
+    let _machine = quiet().await;
     let folder = tempfile::tempdir().expect("a folder");
     let installed = Installed::ensure().await;
     let pager = Receiver::start(SECRET).await;

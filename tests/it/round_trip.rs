@@ -5,6 +5,7 @@ mod arbitrary;
 mod json;
 
 use crate::api::Api;
+use crate::machine::busy;
 use crate::otlp::{Exporter, now_unix_nano};
 use crate::server::Server;
 use crate::waiting::until;
@@ -36,6 +37,7 @@ type Traces = BTreeMap<String, Vec<Vec<u8>>>;
 /// Guarantees: at every stage each trace is read back exactly, span by span, no span more and none less.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_went_in_comes_out() {
+    let _machine = busy().await;
     let folder = tempfile::tempdir().expect("a folder");
     let server = serve(folder.path(), UNSEALED).await;
     let mut sent = Traces::new();

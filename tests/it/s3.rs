@@ -1,6 +1,7 @@
 //! A table on S3, against a real one: restart, several servers on one table, and an S3 that dies and comes back.
 
 use crate::api::Api;
+use crate::machine::busy;
 use crate::otlp::{self, Exporter};
 use crate::seaweed::Seaweed;
 use crate::server::Server;
@@ -62,6 +63,7 @@ async fn shows(api: &Api, spans: u64) {
 /// Guarantees: queries find every span once; nothing of the table lies on the local disk; a new machine sees the table.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_table_on_s3_survives_its_server() {
+    let _machine = busy().await;
     let folder = tempfile::tempdir().expect("a folder");
     let Some(seaweed) = Seaweed::start(folder.path()).await else {
         return;
@@ -97,6 +99,7 @@ async fn a_table_on_s3_survives_its_server() {
 /// Guarantees: no commit of one takes away a commit of the other; both show every span once, and the services of both.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_servers_share_a_table_on_s3() {
+    let _machine = busy().await;
     const ROUNDS: u64 = 20;
     let folder = tempfile::tempdir().expect("a folder");
     let Some(seaweed) = Seaweed::start(folder.path()).await else {
@@ -130,6 +133,7 @@ async fn two_servers_share_a_table_on_s3() {
 /// the server stops in time with S3 away; with S3 away it does not start, and says why.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_s3_that_dies_and_comes_back_costs_no_span() {
+    let _machine = busy().await;
     let folder = tempfile::tempdir().expect("a folder");
     let Some(mut seaweed) = Seaweed::start(folder.path()).await else {
         return;

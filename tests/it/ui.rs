@@ -2,6 +2,7 @@
 
 use crate::api::Api;
 use crate::lab::Played;
+use crate::machine::quiet;
 use crate::server::Server;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -15,6 +16,7 @@ const BROKEN_WITHIN: Duration = Duration::from_secs(180);
 /// Guarantees: the page names the culprit that the API names, draws the graph, and shows the trace; screenshots are kept.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_page_shows_the_culprit() {
+    let _machine = quiet().await;
     let folder = tempfile::tempdir().expect("a folder");
     let server = Server::start(folder.path(), &[]).await;
     let _demo = Played::start("opening.toml", &server, folder.path());
