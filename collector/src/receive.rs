@@ -3,7 +3,7 @@
 use crate::admit::{Gate, Lease};
 use crate::inflate::Compression;
 use crate::metrics::{Metrics, Summary};
-use crate::otlp::decode::{self, Flat};
+use crate::otlp::decode::{self, Flat, Resources};
 use crate::refusal::{BadInput, RETRY_AFTER, Refusal};
 use crate::sink::{Refused, Sink};
 use axum::body::Body;
@@ -32,6 +32,7 @@ pub(crate) struct Receiver {
     limit_bytes: usize,
     /// Decoders that may run at once beside the runtime; the others wait, within the bound of the gate.
     decoders: Arc<Semaphore>,
+    resources: Arc<Resources>,
     pub(crate) metrics: Arc<Metrics>,
 }
 
@@ -45,6 +46,7 @@ impl Receiver {
             gate,
             limit_bytes,
             decoders: Arc::new(Semaphore::new(cores)),
+            resources: Arc::default(),
             metrics,
         }
     }
@@ -102,20 +104,26 @@ impl Receiver {
         format: Format,
         mut lease: Lease,
     ) -> Result<Summary, Refusal> {
+        let how = How {
+            compression,
+            format,
+            limit_bytes: self.limit_bytes,
+            resources: Arc::clone(&self.resources),
+            metrics: Arc::clone(&self.metrics),
+        };
         let (payload, decoded) = if compression == Compression::Identity
             && format == Format::Protobuf
             && body.len() <= DECODE_INLINE_BYTES_MAX
         {
-            self.decode(body, compression, format, &mut lease)?
+            how.decode(body, &mut lease)?
         } else {
             let closed = |_| Refusal::Unavailable {
                 retry_after: RETRY_AFTER,
                 message: "stopping".to_owned(),
             };
             let permit = Arc::clone(&self.decoders).acquire_owned().await.map_err(closed)?;
-            let (limit_bytes, metrics) = (self.limit_bytes, Arc::clone(&self.metrics));
             let work = tokio::task::spawn_blocking(move || {
-                let outcome = decode(body, compression, format, limit_bytes, &mut lease, &metrics);
+                let outcome = how.decode(body, &mut lease);
                 drop(permit);
                 (outcome, lease)
             });
@@ -144,41 +152,36 @@ impl Receiver {
         self.metrics.kept(spans, &summary);
         Ok(summary)
     }
-
-    fn decode(
-        &self,
-        body: Bytes,
-        compression: Compression,
-        format: Format,
-        lease: &mut Lease,
-    ) -> Result<(Bytes, Flat), Refusal> {
-        decode(body, compression, format, self.limit_bytes, lease, &self.metrics)
-    }
 }
 
-/// Inflates and decodes; the bytes returned are the protobuf that is logged.
-fn decode(
-    body: Bytes,
+/// How a body is to be read.
+struct How {
     compression: Compression,
     format: Format,
     limit_bytes: usize,
-    lease: &mut Lease,
-    metrics: &Metrics,
-) -> Result<(Bytes, Flat), Refusal> {
-    let begun = Instant::now();
-    let received = body.len();
-    let body = compression.inflate(body, limit_bytes, lease)?;
-    let inflated = body.len();
-    let payload = match format {
-        Format::Protobuf => body,
-        Format::Json => {
-            lease.grow(inflated)?;
-            let protobuf = decode::json_to_protobuf(&body);
-            let protobuf = protobuf.map_err(|error| Refusal::bad(BadInput::Json, error.to_string()))?;
-            Bytes::from(protobuf.into_boxed_slice())
-        }
-    };
-    let decoded = decode::flat(&payload).map_err(|error| Refusal::bad(BadInput::Protobuf, error.to_string()))?;
-    metrics.decoded(received, inflated, begun.elapsed());
-    Ok((payload, decoded))
+    resources: Arc<Resources>,
+    metrics: Arc<Metrics>,
+}
+
+impl How {
+    /// Inflates and decodes; the bytes returned are the protobuf that is logged.
+    fn decode(&self, body: Bytes, lease: &mut Lease) -> Result<(Bytes, Flat), Refusal> {
+        let begun = Instant::now();
+        let received = body.len();
+        let body = self.compression.inflate(body, self.limit_bytes, lease)?;
+        let inflated = body.len();
+        let payload = match self.format {
+            Format::Protobuf => body,
+            Format::Json => {
+                lease.grow(inflated)?;
+                let protobuf = decode::json_to_protobuf(&body);
+                let protobuf = protobuf.map_err(|error| Refusal::bad(BadInput::Json, error.to_string()))?;
+                Bytes::from(protobuf.into_boxed_slice())
+            }
+        };
+        let decoded = decode::flat_knowing(&payload, &self.resources)
+            .map_err(|error| Refusal::bad(BadInput::Protobuf, error.to_string()))?;
+        self.metrics.decoded(received, inflated, begun.elapsed());
+        Ok((payload, decoded))
+    }
 }

@@ -15,7 +15,7 @@ pub(crate) use files::{Disk, Files};
 pub(crate) use index::{Index, Removable, Segment, before};
 pub(crate) use queue::{Pending, Queue};
 pub(crate) use reader::{Item, Reader};
-pub(crate) use record::PAYLOAD_BYTES_MAX;
+pub(crate) use record::{PAYLOAD_BYTES_MAX, Salt};
 pub(crate) use recover::{Recovered, recover};
 pub(crate) use writer::Writer;
 

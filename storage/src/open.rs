@@ -78,6 +78,7 @@ impl Config {
             counters: Arc::clone(&counters),
             clock: Arc::clone(&clock),
             next,
+            salt: log::Salt(table::random() as u32 | 1),
         })?;
         let store = Store {
             inner: Arc::new(Inner {

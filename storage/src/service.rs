@@ -144,8 +144,10 @@ impl Service {
         let now_at = (inner.clock)();
         self.remove_log();
         self.committer.refresh().await?;
-        self.committer.retain(&Retention::new(&inner.config), now_at).await?;
+        let retention = Retention::new(&inner.config);
+        self.committer.retain(&retention, now_at).await?;
         self.committer.delete_dropped(now).await;
+        self.committer.delete_forgotten(&retention, now_at, now).await?;
         Ok(())
     }
 

@@ -5,16 +5,18 @@
 //! field, a varint of more than 64 bits, the wrong wire type, a group, nesting without end) is an error, never a panic.
 //! A span without usable ids is rejected and counted; the rest of the request is kept.
 //!
-//! `resource` reads what spans share, `span` one span, `json` OTLP/JSON. [`flat`] leaves what is nested (attributes, events,
+//! `resource` reads what spans share, `known` remembers it, `span` reads one span, `json` OTLP/JSON. [`flat`] leaves what is nested (attributes, events,
 //! links) where it lies, checked; [`protobuf`] makes columns of it too.
 //!
 //! Source: <https://protobuf.dev/programming-guides/encoding/>, opentelemetry-proto v1.9, OTLP specification 1.9.
 
 mod json;
+mod known;
 mod resource;
 mod span;
 
 pub use json::json_to_protobuf;
+pub use known::Resources;
 
 pub use epicenter_schema::otlp::VALUE_DEPTH_MAX;
 
@@ -181,6 +183,14 @@ pub fn protobuf(bytes: &[u8]) -> Result<Decoded, DecodeError> {
 /// # Errors
 /// As [`protobuf`].
 pub fn flat(bytes: &[u8]) -> Result<Flat, DecodeError> {
+    flat_knowing(bytes, &Resources::default())
+}
+
+/// The same, for requests of which many come: a resource that was read before is not read again.
+///
+/// # Errors
+/// As [`protobuf`].
+pub fn flat_knowing(bytes: &[u8], resources: &Resources) -> Result<Flat, DecodeError> {
     if bytes.len() > REQUEST_BYTES_MAX {
         return Err(DecodeError::TooLarge(bytes.len()));
     }
@@ -193,6 +203,7 @@ pub fn flat(bytes: &[u8]) -> Result<Flat, DecodeError> {
         end_before_start: 0,
         items: 0,
         scratch: Vec::new(),
+        resources,
     };
     let mut fields = Reader::new(bytes, "ExportTraceServiceRequest");
     while let Some(field) = fields.next_field()? {
@@ -208,7 +219,7 @@ pub fn flat(bytes: &[u8]) -> Result<Flat, DecodeError> {
 }
 
 /// The state of one walk.
-struct Walk {
+struct Walk<'a> {
     builder: SpanBatchBuilder,
     /// Where the Span message of each row lies: offset and length.
     messages: Vec<(u32, u32)>,
@@ -219,9 +230,10 @@ struct Walk {
     items: usize,
     /// JSON in the making, kept for its memory.
     scratch: Vec<u8>,
+    resources: &'a Resources,
 }
 
-impl Walk {
+impl Walk<'_> {
     /// Counts an attribute, event or link.
     #[inline]
     fn count_item(&mut self) -> Result<(), DecodeError> {

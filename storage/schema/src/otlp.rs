@@ -12,6 +12,9 @@ pub mod wire;
 /// Depth to which arrays and key-value lists may nest in an attribute.
 pub const VALUE_DEPTH_MAX: usize = 32;
 
+/// Tag of the attributes of a Span, for [`wire::Reader::next_short`]: field 9, with a length.
+pub const SPAN_ATTRIBUTE_TAG: u8 = 9 << 3 | 2;
+
 /// Why bytes are not the message that they should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -1,7 +1,8 @@
 //! Reading a segment file, record by record. Damage is an item like any other: its extent is reported and reading goes
 //! on at the next record whose header and payload are both sound.
 
-use super::record::{RECORD_HEADER_BYTES, RECORD_MAGIC, Record, SEGMENT_HEADER_BYTES, decode_segment_header};
+use super::record::{RECORD_HEADER_BYTES, RECORD_MAGIC, Record, SEGMENT_HEADER_BYTES, Salt, decode_segment_header};
+use super::recover::parse_file_name;
 use bytes::Bytes;
 use std::fs::File;
 use std::io;
@@ -25,18 +26,20 @@ pub(crate) enum Item {
 #[derive(Debug)]
 pub(crate) struct Reader {
     file: File,
+    salt: Salt,
     offset: u64,
     limit: u64,
 }
 
 impl Reader {
     /// Reads from the first record up to `limit` bytes of the file. A header that is damaged is passed over: the
-    /// name of the file says the same, and every record has its own checksums.
+    /// name of the file says the same and has the salt, and every record has its own checksums.
     pub(crate) fn open(path: &Path, limit: u64) -> io::Result<Self> {
         let file = File::open(path)?;
         let limit = limit.min(file.metadata()?.len());
         Ok(Self {
             file,
+            salt: parse_file_name(path).map_or(Salt::NONE, |(_, salt)| salt),
             offset: SEGMENT_HEADER_BYTES as u64,
             limit,
         })
@@ -101,7 +104,7 @@ impl Reader {
         }
         let mut header = [0; RECORD_HEADER_BYTES];
         self.file.read_exact_at(&mut header, offset)?;
-        Ok(Record::decode(&header).filter(|record| offset + record.total_bytes() <= self.limit))
+        Ok(Record::decode(&header, self.salt).filter(|record| offset + record.total_bytes() <= self.limit))
     }
 
     fn record_at(&self, offset: u64) -> io::Result<Option<(Record, Bytes)>> {

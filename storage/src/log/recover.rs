@@ -3,7 +3,7 @@
 
 use super::index::Segment;
 use super::reader::{Item, Reader};
-use super::record::{RECORD_HEADER_BYTES, Record, SEGMENT_HEADER_BYTES};
+use super::record::{RECORD_HEADER_BYTES, Record, SEGMENT_HEADER_BYTES, Salt};
 use crate::Error;
 use crate::metrics::Counters;
 use bytes::Bytes;
@@ -13,8 +13,20 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// File name of the segment whose first record has this sequence.
-pub(crate) fn file_name(first: u64) -> String {
-    format!("{first:020}.log")
+pub(crate) fn file_name(first: u64, salt: Salt) -> String {
+    format!("{first:020}-{:08x}.log", salt.0)
+}
+
+/// First sequence and salt of a segment file, by its name; names of version 1 have no salt. None for other files.
+pub(super) fn parse_file_name(path: &Path) -> Option<(u64, Salt)> {
+    let name = path.file_name()?.to_str()?.strip_suffix(".log")?;
+    let (digits, salt) = match name.split_once('-') {
+        Some((digits, hex)) if hex.len() == 8 => (digits, Salt(u32::from_str_radix(hex, 16).ok()?)),
+        Some(_) => return None,
+        None => (name, Salt::NONE),
+    };
+    let first = (digits.len() == 20).then(|| digits.parse().ok())??;
+    Some((first, salt))
 }
 
 /// What a log was found to hold.
@@ -40,7 +52,8 @@ pub(crate) fn recover(
     let mut segments = Vec::with_capacity(files.len());
     let mut last = 0;
     for (at, (first, path)) in files.iter().enumerate() {
-        let next_file = files.get(at + 1).map(|(first, _)| *first);
+        // Two files begin alike when one could not be removed that has no record.
+        let next_file = files[at..].iter().map(|(next, _)| *next).find(|next| next > first);
         let mut pass = Pass {
             path,
             // A file that follows was begun when writing to this one had failed: from there on it counts, not this.
@@ -58,7 +71,7 @@ pub(crate) fn recover(
         };
         // Bytes that are wrong are passed over. Bytes that cannot be read may be sound: nothing may be built on their
         // absence, neither the removal of the file nor the numbers of the records to come.
-        pass.run(next_file.is_none(), &mut replay)
+        pass.run(at + 1 == files.len(), &mut replay)
             .map_err(Error::io("read the log segment", path))?;
         last = pass.segment.last;
         if pass.records > 0 {
@@ -78,13 +91,7 @@ fn list(dir: &Path) -> Result<Vec<(u64, PathBuf)>, Error> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir).map_err(Error::io("list", dir))? {
         let path = entry.map_err(Error::io("list", dir))?.path();
-        let first = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .and_then(|name| name.strip_suffix(".log"))
-            .filter(|digits| digits.len() == 20)
-            .and_then(|digits| digits.parse().ok());
-        if let Some(first) = first {
+        if let Some((first, _)) = parse_file_name(&path) {
             files.push((first, path));
         }
     }

@@ -8,7 +8,7 @@
 use super::files::{Files, SegmentFile};
 use super::index::Index;
 use super::queue::{Pending, Queue, Work};
-use super::record::{Record, SEGMENT_HEADER_BYTES, encode_segment_header};
+use super::record::{Record, SEGMENT_HEADER_BYTES, Salt, encode_segment_header};
 use super::recover::file_name;
 use crate::AppendError;
 use crate::metrics::Counters;
@@ -38,6 +38,8 @@ pub(crate) struct Writer {
     pub(crate) clock: Clock,
     /// Sequence of the next record.
     pub(crate) next: u64,
+    /// Of the files that are begun, of no other process's.
+    pub(crate) salt: Salt,
 }
 
 /// The file being written.
@@ -86,7 +88,7 @@ impl Writer {
         };
         buffer.clear();
         for (sequence, pending) in (self.next..).zip(group) {
-            buffer.extend_from_slice(&Record::new(sequence, received, &pending.payload).encode());
+            buffer.extend_from_slice(&Record::new(sequence, received, &pending.payload).encode(self.salt));
             buffer.extend_from_slice(&pending.payload);
         }
         file.file.write_all_at(buffer, file.bytes)?;
@@ -103,7 +105,7 @@ impl Writer {
 
     /// A new segment file that a crash does not lose.
     fn begin(&self) -> io::Result<Current> {
-        let path = self.dir.join(file_name(self.next));
+        let path = self.dir.join(file_name(self.next, self.salt));
         // Left over from an attempt that failed here: it holds no committed record.
         if path.exists() {
             self.files.remove(&path)?;

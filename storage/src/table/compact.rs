@@ -5,14 +5,15 @@
 //! A merge reads whole segments, in memory bounded by [`ROWS_ENOUGH`], and is committed in one step: a query sees the segments
 //! before it or the one after it.
 
+use super::encode::encode;
 use super::filters::Filters;
-use super::layout::{Attribute, REST, SHAPE, Type, attributes_of, flat_columns, segment_schema};
+use super::gather::gather;
+use super::layout::{Attribute, REST, SHAPE, Type, attributes_of, segment_schema};
 use super::segment::{Segment, SegmentMeta};
 use super::shred::{Tokens, remap_shape};
-use super::write::{Columns, Written, each_distinct, encode, is_plain, survey};
+use super::write::{Columns, Written, each_distinct, is_plain, order_of, survey};
 use crate::Error;
-use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, StringArray, UInt32Array, new_null_array};
-use arrow::compute::{concat, take_record_batch};
+use arrow::array::{ArrayRef, AsArray, DictionaryArray, StringArray, new_null_array};
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
@@ -130,26 +131,21 @@ fn columns(metas: &[&SegmentMeta], inputs: &[RecordBatch], path: &str) -> Result
         }
     }
     let schema = segment_schema(&attributes);
-    let mut joined: Vec<ArrayRef> = Vec::with_capacity(schema.fields().len());
-    for field in schema.fields() {
-        let parts: Vec<ArrayRef> = inputs
+    let alike = inputs.iter().map(|input| {
+        let columns = schema
+            .fields()
             .iter()
-            .map(|input| match input.column_by_name(field.name()) {
+            .map(|field| match input.column_by_name(field.name()) {
                 Some(column) if field.name() == SHAPE => shapes(column, input, &positions),
                 Some(column) => Ok(Arc::clone(column)),
                 None => Ok(new_null_array(field.data_type(), input.num_rows())),
-            })
-            .collect::<Result<_, _>>()?;
-        let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
-        joined.push(concat(&parts)?);
-    }
-    let batch = RecordBatch::try_new(Arc::clone(&schema), joined)?;
-    let flat = batch.project(&(0..flat_columns().len()).collect::<Vec<_>>())?;
-    let (order, meta) = survey(&flat, path);
-    drop(flat);
-    let rows = UInt32Array::from_iter_values(order.iter().map(|(_, _, row)| *row));
-    let sorted = take_record_batch(&batch, &rows)?;
-    drop(batch);
+            });
+        RecordBatch::try_new(Arc::clone(&schema), columns.collect::<Result<_, _>>()?)
+    });
+    let alike = alike.collect::<Result<Vec<_>, _>>()?;
+    let sorted = gather(&schema, &alike, &order_of(&alike))?;
+    drop(alike);
+    let meta = survey(&sorted, path);
     let (tokens, plain) = look(&sorted, &schema)?;
     let of = |pick: fn(&SegmentMeta) -> u64| metas.iter().map(move |meta| pick(meta));
     Ok(Columns {

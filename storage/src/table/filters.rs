@@ -1,10 +1,10 @@
 //! What is kept in memory of the segments, so that a trace is found without opening them all: the bloom filters over
 //! trace ids and the footers, each read when first asked for, each cache bounded in bytes.
 
+use super::encode::TOKENS_KEY;
 use super::objects::Objects;
 use super::reader::SegmentReader;
 use super::segment::Segment;
-use super::write::TOKENS_KEY;
 use crate::Error;
 use crate::metrics::Counters;
 use epicenter_schema::TraceId;

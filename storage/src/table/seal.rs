@@ -50,6 +50,8 @@ pub(crate) struct Committer {
     removing: Vec<Arc<Segment>>,
     /// Segments that are dropped and not deleted yet, since when.
     dropped: Vec<(Instant, Arc<Segment>)>,
+    /// When files that nobody will delete are looked for again.
+    forgotten_after: Option<Instant>,
 }
 
 impl Committer {
@@ -75,6 +77,7 @@ impl Committer {
             attempted: Vec::new(),
             removing: Vec::new(),
             dropped: Vec::new(),
+            forgotten_after: None,
         }
     }
 

@@ -13,9 +13,9 @@ use arrow::array::{ArrayRef, BinaryBuilder, DictionaryArray, Int32Array, StringA
 use arrow::datatypes::Int32Type;
 use arrow::error::ArrowError;
 use column::Column;
-use epicenter_schema::otlp::WireError;
 use epicenter_schema::otlp::value::{Value, key_value};
 use epicenter_schema::otlp::wire::Reader;
+use epicenter_schema::otlp::{SPAN_ATTRIBUTE_TAG, WireError};
 use hashbrown::HashMap;
 use lists::{Events, Links};
 use std::sync::Arc;
@@ -76,7 +76,11 @@ impl Shredder {
     /// Adds a span: what is nested in its Span message.
     pub(super) fn span(&mut self, message: &[u8]) -> Result<(), WireError> {
         let mut fields = Reader::new(message, "Span");
-        while let Some(field) = fields.next_field()? {
+        loop {
+            while let Some(attribute) = fields.next_short(SPAN_ATTRIBUTE_TAG) {
+                self.attribute(attribute)?;
+            }
+            let Some(field) = fields.next_field()? else { break };
             match field.number {
                 9 => self.attribute(field.bytes()?)?,
                 11 => self.events.event(field.bytes()?, &mut self.tokens)?,
@@ -88,6 +92,7 @@ impl Shredder {
         Ok(())
     }
 
+    #[inline]
     fn attribute(&mut self, message: &[u8]) -> Result<(), WireError> {
         let (key, value) = key_value(message)?;
         let kind = match &value {

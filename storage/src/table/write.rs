@@ -1,37 +1,22 @@
 //! Sorting spans and writing them as Parquet.
 
+use super::encode::encode;
+use super::gather::{Source, gather};
 use super::layout::{Attribute, Type, flat_columns, segment_schema};
 use super::segment::{SERVICES_LISTED_MAX, SegmentMeta};
 use super::shred::{Shredder, Tokens};
 use crate::Error;
 use crate::catalog::NAME_BYTES_MAX;
 use crate::view::Unsealed;
-use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
-use arrow::compute::{concat_batches, take_record_batch};
-use arrow::datatypes::Int32Type;
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::{Int32Type, Int64Type, TimestampNanosecondType};
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
-use epicenter_schema::{SCHEMA_VERSION, arrow_schema, name};
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::file::metadata::{KeyValue, SortingColumn};
-use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
-use parquet::schema::types::ColumnPath;
+use epicenter_schema::{arrow_schema, name};
+use parquet::basic::ZstdLevel;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-/// Most spans of a row group: statistics and bloom filters are kept for each.
-const ROW_GROUP_ROWS_MAX: usize = 131_072;
-/// Most spans of a page: what a look-up of one trace has to decode at least, in every column.
-const PAGE_ROWS_MAX: usize = 8_192;
-/// Spans that are handed to the writer at once.
-const CHUNK_ROWS: usize = 16_384;
-/// Share of absent trace ids that the bloom filter does not recognise.
-const FILTER_FALSE_POSITIVES: f64 = 0.01;
-/// Key of the schema version in the file's metadata.
-const SCHEMA_VERSION_KEY: &str = "epicenter.schema_version";
-/// Key of the place of the filter over attribute values: offset and length in the file.
-pub(super) const TOKENS_KEY: &str = "epicenter.attribute_filter";
 /// Share of distinct values from which on a dictionary costs more than it saves: one in so many rows.
 const DICTIONARY_ROWS_A_VALUE: usize = 2;
 
@@ -41,9 +26,6 @@ pub(crate) struct Written {
     pub(crate) bytes: Bytes,
     pub(crate) meta: SegmentMeta,
 }
-
-/// Where a span stands in the segment and where it comes from.
-type Key = ([u8; 16], i64, u32);
 
 /// Columns of a segment, in its order, and what the writer has to know of them.
 pub(super) struct Columns {
@@ -75,22 +57,18 @@ fn columns(records: &[Arc<Unsealed>], path: &str) -> Result<Columns, Error> {
         .map(|record| record.spans.batch().record_batch().project(&flat_columns()))
         .collect::<Result<_, _>>()
         .map_err(failed)?;
-    let first = flat.first().map(RecordBatch::schema).unwrap_or_else(arrow_schema);
-    let flat = concat_batches(&first, &flat).map_err(failed)?;
-    let (order, meta) = survey(&flat, path);
-    let places: Vec<(u32, u32)> = records
-        .iter()
-        .enumerate()
-        .flat_map(|(number, record)| (0..record.spans.len()).map(move |row| (number as u32, row as u32)))
-        .collect();
+    let schema = flat.first().map(RecordBatch::schema).unwrap_or_else(arrow_schema);
+    let order = order_of(&flat);
+    let sorted = gather(&schema, &flat, &order).map_err(failed)?;
+    drop(flat);
+    let meta = survey(&sorted, path);
 
     let mut shredder = Shredder::with_capacity(order.len());
-    for (_, _, row) in &order {
-        let (number, row) = places[*row as usize];
-        let record = &records[number as usize];
+    for source in &order {
+        let record = &records[source.batch as usize];
         let message = record
             .payload
-            .get(record.spans.message(row as usize))
+            .get(record.spans.message(source.row as usize))
             .unwrap_or_default();
         shredder.span(message).map_err(|source| Error::Message {
             path: path.to_owned(),
@@ -99,11 +77,8 @@ fn columns(records: &[Arc<Unsealed>], path: &str) -> Result<Columns, Error> {
     }
     let mut shredded = shredder.finish().map_err(failed)?;
     for (column, what) in [(name::RESOURCE, "resource"), (name::SCOPE, "scope")] {
-        each_distinct(&flat, column, |json| shredded.tokens.described(json, what));
+        each_distinct(&sorted, column, |json| shredded.tokens.described(json, what));
     }
-    let rows = UInt32Array::from_iter_values(order.iter().map(|(_, _, row)| *row));
-    let sorted = take_record_batch(&flat, &rows).map_err(failed)?;
-    drop(flat);
 
     let plain = shredded.attributes.iter().zip(&shredded.distinct);
     let plain = plain
@@ -128,46 +103,6 @@ pub(super) fn is_plain(attribute: &Attribute, distinct: Option<usize>, rows: usi
     }
 }
 
-/// Writes columns as a file.
-pub(super) fn encode(columns: Columns, path: &str, level: ZstdLevel) -> Result<Written, Error> {
-    let failed = |source| Error::Segment {
-        path: path.to_owned(),
-        source,
-    };
-    let Columns {
-        batch,
-        plain,
-        tokens,
-        meta,
-    } = columns;
-    let properties = properties(meta.traces, &plain, level);
-    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), Some(properties)).map_err(failed)?;
-    for offset in (0..batch.num_rows()).step_by(CHUNK_ROWS) {
-        let rows = CHUNK_ROWS.min(batch.num_rows() - offset);
-        writer.write(&batch.slice(offset, rows)).map_err(failed)?;
-    }
-    drop(batch);
-    writer.flush().map_err(failed)?;
-    if let Some(filter) = tokens.filter().map_err(failed)? {
-        let offset = writer.bytes_written();
-        writer
-            .write_all(&filter)
-            .map_err(|error| failed(parquet::errors::ParquetError::External(Box::new(error))))?;
-        writer.append_key_value_metadata(KeyValue::new(
-            TOKENS_KEY.to_owned(),
-            format!("{offset} {}", filter.len()),
-        ));
-    }
-    let bytes = writer.into_inner().map_err(failed)?;
-    Ok(Written {
-        meta: SegmentMeta {
-            bytes: bytes.len() as u64,
-            ..meta
-        },
-        bytes: bytes.into(),
-    })
-}
-
 /// Calls `of` with every distinct text of a dictionary column.
 pub(super) fn each_distinct(batch: &RecordBatch, column: &str, mut of: impl FnMut(&str)) {
     let Some(column) = batch.column_by_name(column) else {
@@ -189,28 +124,46 @@ pub(super) fn each_distinct(batch: &RecordBatch, column: &str, mut of: impl FnMu
     }
 }
 
-/// The order of the segment, and what the manifest says of it. `batch` has the flat columns.
-pub(super) fn survey(batch: &RecordBatch, path: &str) -> (Vec<Key>, SegmentMeta) {
-    let column = |name: &str| batch.column_by_name(name).expect("a flat column");
-    let ids = column(name::TRACE_ID).as_fixed_size_binary();
-    let starts = column(name::START_TIME)
-        .as_primitive::<arrow::datatypes::TimestampNanosecondType>()
+fn column<'a>(batch: &'a RecordBatch, name: &str) -> &'a ArrayRef {
+    batch.column_by_name(name).expect("a flat column")
+}
+
+/// The order of a segment of these batches, which have the flat columns: by trace id, then start, then as they come.
+pub(super) fn order_of(batches: &[RecordBatch]) -> Vec<Source> {
+    let mut order = Vec::with_capacity(batches.iter().map(RecordBatch::num_rows).sum());
+    for (number, batch) in batches.iter().enumerate() {
+        let ids = column(batch, name::TRACE_ID).as_fixed_size_binary();
+        let starts = column(batch, name::START_TIME).as_primitive::<TimestampNanosecondType>();
+        for (row, start) in starts.values().iter().enumerate() {
+            // As a number an id is compared in one step and in the same order.
+            let id = ids.value(row).try_into().map(u128::from_be_bytes).unwrap_or_default();
+            let source = Source {
+                batch: number as u32,
+                row: row as u32,
+                overall: order.len() as u32,
+            };
+            order.push((id, *start, source));
+        }
+    }
+    order.sort_unstable_by_key(|(id, start, source)| (*id, *start, source.overall));
+    order.into_iter().map(|(_, _, source)| source).collect()
+}
+
+/// What the manifest says of a segment. `batch` has the flat columns, in the order of the segment.
+pub(super) fn survey(batch: &RecordBatch, path: &str) -> SegmentMeta {
+    let ids = column(batch, name::TRACE_ID).as_fixed_size_binary();
+    let starts = column(batch, name::START_TIME)
+        .as_primitive::<TimestampNanosecondType>()
         .values();
-    let durations = column(name::DURATION_NS)
-        .as_primitive::<arrow::datatypes::Int64Type>()
-        .values();
-    let id = |row: usize| ids.value(row).try_into().unwrap_or_default();
-    let mut order: Vec<Key> = (0..batch.num_rows())
-        .map(|row| (id(row), starts[row], row as u32))
-        .collect();
-    order.sort_unstable();
+    let durations = column(batch, name::DURATION_NS).as_primitive::<Int64Type>().values();
     let mut services = BTreeSet::new();
     each_distinct(batch, name::SERVICE_NAME, |service| {
         services.insert(service.to_owned());
     });
-    let traces = order.chunk_by(|a, b| a.0 == b.0).count() as u64;
+    let begins = |row: &usize| *row == 0 || ids.value(*row) != ids.value(*row - 1);
+    let traces = (0..batch.num_rows()).filter(begins).count() as u64;
     let listed = services.len() <= SERVICES_LISTED_MAX && services.iter().all(|name| name.len() <= NAME_BYTES_MAX);
-    let meta = SegmentMeta {
+    SegmentMeta {
         path: path.to_owned(),
         rows: batch.num_rows() as u64,
         bytes: 0,
@@ -223,56 +176,5 @@ pub(super) fn survey(batch: &RecordBatch, path: &str) -> (Vec<Key>, SegmentMeta)
         last_sequence: 0,
         traces,
         services: listed.then(|| services.into_iter().collect()),
-    };
-    (order, meta)
-}
-
-fn properties(traces: u64, plain: &[String], level: ZstdLevel) -> WriterProperties {
-    let column = |name: &str| ColumnPath::from(name);
-    let mut properties = WriterProperties::builder()
-        .set_writer_version(WriterVersion::PARQUET_2_0)
-        .set_created_by(concat!("epicenter ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_compression(Compression::ZSTD(level))
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS_MAX))
-        .set_data_page_row_count_limit(PAGE_ROWS_MAX)
-        .set_write_batch_size(1024)
-        .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_column_statistics_enabled(column(name::TRACE_ID), EnabledStatistics::Page)
-        .set_column_statistics_enabled(column(name::START_TIME), EnabledStatistics::Page)
-        .set_key_value_metadata(Some(vec![KeyValue::new(
-            SCHEMA_VERSION_KEY.to_owned(),
-            SCHEMA_VERSION.to_string(),
-        )]))
-        .set_sorting_columns(Some(vec![ascending(name::TRACE_ID), ascending(name::START_TIME)]))
-        .set_column_bloom_filter_enabled(column(name::TRACE_ID), true)
-        .set_column_bloom_filter_fpp(column(name::TRACE_ID), FILTER_FALSE_POSITIVES)
-        .set_column_bloom_filter_max_ndv(column(name::TRACE_ID), traces.max(1));
-    for id in [name::SPAN_ID, name::PARENT_SPAN_ID] {
-        properties = properties
-            .set_column_dictionary_enabled(column(id), false)
-            .set_column_statistics_enabled(column(id), EnabledStatistics::None);
-    }
-    for text in [name::RESOURCE, name::SCOPE] {
-        properties = properties.set_column_statistics_enabled(column(text), EnabledStatistics::None);
-    }
-    for name in plain {
-        properties = properties.set_column_dictionary_enabled(column(name), false);
-    }
-    let event_time = ColumnPath::from(["events", "list", "item", "time"].map(str::to_owned).to_vec());
-    for number in [column(name::START_TIME), column(name::DURATION_NS), event_time] {
-        properties = properties
-            .set_column_dictionary_enabled(number.clone(), false)
-            .set_column_encoding(number, Encoding::DELTA_BINARY_PACKED);
-    }
-    properties.build()
-}
-
-fn ascending(name: &str) -> SortingColumn {
-    // The position among all columns, which for those before the nested ones is that among the leaves.
-    let column_idx = arrow_schema().index_of(name).map_or(0, |index| index as i32);
-    SortingColumn {
-        column_idx,
-        descending: false,
-        nulls_first: false,
     }
 }

@@ -41,6 +41,6 @@ pub(crate) fn writer_of(log_dir: &Path) -> Result<String, Error> {
 }
 
 /// A number that no other process draws, by the keys that the standard library seeds its hash maps with.
-pub(super) fn random() -> u64 {
+pub(crate) fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }

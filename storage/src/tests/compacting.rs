@@ -101,3 +101,58 @@ async fn a_merge_that_fails_or_dies_changes_nothing() {
     assert_eq!(numbers(&store).await, (0..SPANS).collect::<Vec<_>>());
     assert!(store.inner.view.segments().len() < 10);
 }
+
+/// A segment of one span with these attributes.
+async fn segment(store: &Store, service: &mut Service, number: u64, texts: impl Iterator<Item = (String, usize)>) {
+    append_texts(store, number, texts).await.expect("appended");
+    seal_all(store, service).await.expect("sealed");
+}
+
+async fn attributes_of(store: &Store, number: u64) -> usize {
+    let found = store.trace(TraceId(trace_id(number))).await.expect("found");
+    let spans = found[0].spans();
+    let span = spans
+        .iter()
+        .find(|span| span.start().0 == start_of(number))
+        .expect("the span");
+    span.attributes().count()
+}
+
+/// Scenario: every segment has attributes of its own, together more than a merged one may have columns.
+/// Guarantees: as many are merged as have room, the rest stays, nothing is lost.
+#[tokio::test]
+async fn segments_with_too_many_columns_together_stay_apart() {
+    let lab = Lab::new();
+    let (store, mut service) = lab.open().await;
+    for number in 0..8 {
+        let own = (0..200).map(|at| (format!("key-{number}-{at}"), 3));
+        segment(&store, &mut service, number, own).await;
+    }
+    compact_all(&mut service).await;
+    assert_eq!(store.inner.view.segments().len(), 4, "five of eight have 1,000 columns");
+    assert_eq!(numbers(&store).await, (0..8).collect::<Vec<_>>());
+    for number in 0..8 {
+        assert_eq!(attributes_of(&store, number).await, 200);
+    }
+}
+
+/// Scenario: one segment is larger in bytes than what a merge reads at once, its small neighbours are not.
+/// Guarantees: it stays as it is and does not keep the others from being merged.
+#[tokio::test]
+async fn a_segment_too_large_to_merge_does_not_keep_others_from_it() {
+    let lab = Lab::new();
+    let (store, mut service) = lab.open().await;
+    segment(
+        &store,
+        &mut service,
+        0,
+        std::iter::once(("large".to_owned(), 100 << 20)),
+    )
+    .await;
+    for number in 1..9 {
+        segment(&store, &mut service, number, std::iter::once(("small".to_owned(), 9))).await;
+    }
+    compact_all(&mut service).await;
+    assert_eq!(store.inner.view.segments().len(), 2);
+    assert_eq!(numbers(&store).await, (0..9).collect::<Vec<_>>());
+}

@@ -293,6 +293,32 @@ pub(super) async fn append(store: &Store, first: u64, count: u64) -> Result<(), 
     store.append(payload, spans).await
 }
 
+/// Appends a span with these attributes, of the given lengths, and no others.
+pub(super) async fn append_texts(
+    store: &Store,
+    number: u64,
+    texts: impl Iterator<Item = (String, usize)>,
+) -> Result<(), crate::AppendError> {
+    let attributes = texts.map(|(key, length)| KeyValue {
+        key,
+        value: Some(AnyValue {
+            value: Some(Value::StringValue("x".repeat(length))),
+        }),
+        ..KeyValue::default()
+    });
+    let span = Span {
+        attributes: attributes.collect(),
+        ..Span::default()
+    };
+    let message = span.encode_to_vec();
+    let mut payload = number.to_le_bytes().to_vec();
+    payload.extend(1u64.to_le_bytes());
+    payload.extend((message.len() as u32).to_le_bytes());
+    payload.extend(message);
+    let spans = decode(&payload);
+    store.append(payload.into(), spans).await
+}
+
 /// Seals everything that is unsealed.
 pub(super) async fn seal_all(store: &Store, service: &mut Service) -> Result<(), crate::Error> {
     while {

@@ -21,7 +21,7 @@ fn fixtures() -> PathBuf {
 }
 
 fn current() -> PathBuf {
-    fixtures().join(format!("log-1-manifest-{FORMAT_VERSION}-schema-{SCHEMA_VERSION}"))
+    fixtures().join(format!("log-2-manifest-{FORMAT_VERSION}-schema-{SCHEMA_VERSION}"))
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -153,3 +153,28 @@ async fn a_store_that_ignores_the_condition_is_refused() {
     lab.faults.unconditional.store(false, SeqCst);
     lab.open().await;
 }
+
+/// Scenario: a writer that dropped another's segment died before it deleted the file, and never comes back.
+/// Guarantees: the file goes once nothing in it is to be kept; younger ones, which somebody may be about to commit, stay.
+#[tokio::test]
+async fn what_nobody_lists_goes_when_it_is_too_old() {
+    let table = TempDir::new().expect("a folder");
+    let lab = Lab::sharing(table.path());
+    let (store, mut service) = open(&lab).await;
+    append(&store, 0, 10).await.expect("appended");
+    seal_all(&store, &mut service).await.expect("sealed");
+    let folder = table.path().join("segments");
+    let now = std::time::UNIX_EPOCH + std::time::Duration::from_nanos(lab.now.load(SeqCst) as u64);
+    let file = |name: &str, age: std::time::Duration| {
+        let path = folder.join(format!("{name}-0123456789abcdef-fedcba9876543210.parquet"));
+        let file = std::fs::File::create(&path).expect("creates");
+        file.set_modified(now - age).expect("sets the time");
+        path
+    };
+    let retention = lab.config.retention;
+    let old = file("00000000000000000001", retention + std::time::Duration::from_secs(60));
+    let young = file("00000000000000000002", retention - std::time::Duration::from_secs(60));
+    refresh(&mut service).await;
+    assert!(!old.exists() && young.exists());
+    assert_eq!(numbers(&store).await, (0..10).collect::<Vec<_>>());
+}

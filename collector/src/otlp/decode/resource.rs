@@ -1,5 +1,6 @@
 //! What spans share: resource and scope. Each is walked once, however many spans it has.
 
+use super::known::Known;
 use super::{DecodeError, Walk};
 use crate::normalize::ResourceFacts;
 use epicenter_schema::otlp::value::{key_value, write_key_value, write_text};
@@ -7,7 +8,7 @@ use epicenter_schema::otlp::wire::{Reader, merge};
 use std::borrow::Cow;
 use std::io::Write;
 
-impl Walk {
+impl Walk<'_> {
     /// A ResourceSpans message: first what its spans share, wherever in the message it stands, then the spans.
     pub(super) fn resource_spans(&mut self, message: &[u8]) -> Result<(), DecodeError> {
         let shared = Shared::read(message, "ResourceSpans")?;
@@ -34,37 +35,23 @@ impl Walk {
     }
 
     fn set_resource(&mut self, shared: &Shared<'_>) -> Result<(), DecodeError> {
-        let out = &mut self.scratch;
-        out.clear();
-        out.push(b'{');
-        let mut facts = ResourceFacts::default();
-        if let Some(resource) = &shared.described {
-            out.extend_from_slice(b"\"resource\":");
-            let mut object = Object::open(out);
-            let mut dropped = 0;
-            let mut fields = Reader::new(resource, "Resource");
-            while let Some(field) = fields.next_field()? {
-                match field.number {
-                    1 => {
-                        let message = field.bytes()?;
-                        write_key_value(object.item("attributes"), message, 0)?;
-                        let (key, value) = key_value(message)?;
-                        if let Some(value) = value {
-                            facts.observe(key, value.scalar(), value.first_text());
-                        }
-                    }
-                    2 => dropped = field.uint32()?,
-                    3 => drop(field.bytes()?),
-                    _ => {}
-                }
+        let Some(described) = &shared.described else {
+            let out = &mut self.scratch;
+            out.clear();
+            out.push(b'{');
+            shared.write_schema_url(out);
+            out.push(b'}');
+            self.builder.set_resource(&ResourceFacts::default().row(out));
+            return Ok(());
+        };
+        let known = match self.resources.get(described, shared.schema_url) {
+            Some(known) => known,
+            None => {
+                let known = read_resource(described, shared)?;
+                self.resources.put(described, shared.schema_url, known)
             }
-            object.number("droppedAttributesCount", dropped);
-            write_entity_refs(&mut object, resource)?;
-            object.close();
-        }
-        shared.write_schema_url(out);
-        out.push(b'}');
-        self.builder.set_resource(&facts.row(out));
+        };
+        self.builder.set_resource(&known.facts.row(&known.json));
         Ok(())
     }
 
@@ -96,6 +83,36 @@ impl Walk {
         self.builder.set_scope(out);
         Ok(())
     }
+}
+
+/// A Resource message, and the schema URL beside it.
+fn read_resource(resource: &[u8], shared: &Shared<'_>) -> Result<Known, DecodeError> {
+    let mut facts = ResourceFacts::default();
+    let mut json = b"{\"resource\":".to_vec();
+    let mut object = Object::open(&mut json);
+    let mut dropped = 0;
+    let mut fields = Reader::new(resource, "Resource");
+    while let Some(field) = fields.next_field()? {
+        match field.number {
+            1 => {
+                let message = field.bytes()?;
+                write_key_value(object.item("attributes"), message, 0)?;
+                let (key, value) = key_value(message)?;
+                if let Some(value) = value {
+                    facts.observe(key, value.scalar(), value.first_text());
+                }
+            }
+            2 => dropped = field.uint32()?,
+            3 => drop(field.bytes()?),
+            _ => {}
+        }
+    }
+    object.number("droppedAttributesCount", dropped);
+    write_entity_refs(&mut object, resource)?;
+    object.close();
+    shared.write_schema_url(&mut json);
+    json.push(b'}');
+    Ok(Known { facts, json })
 }
 
 /// Fields 1 and 3 of ResourceSpans and of ScopeSpans: the resource or scope, and the schema URL.

@@ -3,9 +3,9 @@
 use super::{DecodeError, Reason, Walk};
 use crate::normalize::{HOST_PORT_MAX, SpanFacts};
 use epicenter_schema::SpanRow;
-use epicenter_schema::otlp::text;
 use epicenter_schema::otlp::value::{Value, checked_key_value};
 use epicenter_schema::otlp::wire::Reader;
+use epicenter_schema::otlp::{SPAN_ATTRIBUTE_TAG, text};
 
 /// Identifiers and times as received; judged when the span ends.
 #[derive(Default)]
@@ -17,13 +17,17 @@ struct Raw<'a> {
     end: u64,
 }
 
-impl Walk {
+impl Walk<'_> {
     pub(super) fn span(&mut self, message: &[u8]) -> Result<(), DecodeError> {
         let mut raw = Raw::default();
         let mut row = SpanRow::default();
         let mut facts = SpanFacts::default();
         let mut fields = Reader::new(message, "Span");
-        while let Some(field) = fields.next_field()? {
+        loop {
+            while let Some(attribute) = fields.next_short(SPAN_ATTRIBUTE_TAG) {
+                self.attribute(attribute, &mut facts)?;
+            }
+            let Some(field) = fields.next_field()? else { break };
             match field.number {
                 1 => raw.trace_id = field.bytes()?,
                 2 => raw.span_id = field.bytes()?,
@@ -33,13 +37,7 @@ impl Walk {
                 6 => row.kind = field.int32()?,
                 7 => raw.start = field.fixed64()?,
                 8 => raw.end = field.fixed64()?,
-                9 => {
-                    self.count_item()?;
-                    let (key, value) = checked_key_value(field.bytes()?)?;
-                    if let Some(scalar) = value.unwrap_or(Value::Empty).scalar() {
-                        facts.observe(key, scalar);
-                    }
-                }
+                9 => self.attribute(field.bytes()?, &mut facts)?,
                 10 => row.dropped_attributes_count = field.uint32()?,
                 11 => self.event(field.bytes()?, &mut facts)?,
                 12 => row.dropped_events_count = field.uint32()?,
@@ -73,6 +71,16 @@ impl Walk {
     fn place(&self, message: &[u8]) -> (u32, u32) {
         let offset = message.as_ptr().addr() - self.request;
         (offset as u32, message.len() as u32)
+    }
+
+    #[inline]
+    fn attribute<'a>(&mut self, message: &'a [u8], facts: &mut SpanFacts<'a>) -> Result<(), DecodeError> {
+        self.count_item()?;
+        let (key, value) = checked_key_value(message)?;
+        if let Some(scalar) = value.unwrap_or(Value::Empty).scalar() {
+            facts.observe(key, scalar);
+        }
+        Ok(())
     }
 
     fn event<'a>(&mut self, message: &'a [u8], facts: &mut SpanFacts<'a>) -> Result<(), DecodeError> {

@@ -182,6 +182,12 @@ fn read_key_value(message: &[u8]) -> Result<(&[u8], Option<Value<'_>>), WireErro
 /// Bytes that are no KeyValue, text that is none, or lists nested too deep.
 #[inline]
 pub fn checked_key_value(message: &[u8]) -> Result<(&[u8], Option<Value<'_>>), WireError> {
+    // Tags and lengths of the usual form are ASCII as well: one look at the whole message is enough for its texts.
+    if message.is_ascii()
+        && let Some((key, value)) = usual(message)
+    {
+        return Ok((key, Some(value)));
+    }
     let (key, value) = key_value(message)?;
     text(key)?;
     match &value {

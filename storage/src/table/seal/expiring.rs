@@ -5,14 +5,23 @@ use super::super::retain::{self, Retention, Verdict};
 use super::Committer;
 use crate::Error;
 use crate::table::Segment;
+use crate::table::segment::PREFIX;
 use arrow::record_batch::RecordBatch;
 use epicenter_schema::Timestamp;
+use hashbrown::HashSet;
+use object_store::ObjectMeta;
+use object_store::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Most segments that one commit may drop.
 const DROPS_MAX: usize = 1_000;
 /// Most segments that are written again in one look at what is too old.
 const TRIMS_MAX: usize = 8;
+/// Time between two looks for files that nobody will delete.
+const FORGOTTEN_INTERVAL: Duration = Duration::from_secs(3600);
+/// Most of them that are deleted in one look.
+const FORGOTTEN_MAX: usize = 1_000;
 
 impl Committer {
     /// Drops what is older than it is to be kept, or too much. Segments of which only some services are too old are
@@ -36,6 +45,37 @@ impl Committer {
             if !self.trim(retention, now).await? {
                 break;
             }
+        }
+        Ok(())
+    }
+
+    /// Deletes segments of a shared table that no version lists and that were written so long ago that nothing in them is
+    /// to be kept any more. A writer deletes what it dropped itself; this is for those that died before they did, and never
+    /// came back. What somebody is about to commit is never that old.
+    ///
+    /// # Errors
+    /// When the object store refuses.
+    pub(crate) async fn delete_forgotten(
+        &mut self,
+        retention: &Retention,
+        at: Timestamp,
+        now: Instant,
+    ) -> Result<(), Error> {
+        if !self.objects.shared() || !self.commits.newest() || self.forgotten_after.is_some_and(|after| now < after) {
+            return Ok(());
+        }
+        self.forgotten_after = Some(now + FORGOTTEN_INTERVAL);
+        let cutoff = retention.cutoff(at);
+        let segments = &self.commits.version().segments;
+        let listed: HashSet<&str> = segments.iter().map(|segment| segment.meta.path.as_str()).collect();
+        let written = |object: &ObjectMeta| Timestamp(object.last_modified.timestamp_nanos_opt().unwrap_or(i64::MAX));
+        let objects = self.objects.list(&Path::from(PREFIX)).await?;
+        let forgotten = objects
+            .iter()
+            .filter(|object| !listed.contains(object.location.as_ref()) && written(object) < cutoff);
+        for object in forgotten.take(FORGOTTEN_MAX) {
+            tracing::info!(path = object.location.as_ref(), "deleted a segment that nobody lists");
+            self.objects.delete(&object.location).await?;
         }
         Ok(())
     }

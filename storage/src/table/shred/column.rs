@@ -2,14 +2,11 @@
 
 use super::tokens::Tokens;
 use crate::table::layout::{Attribute, Type};
-use arrow::array::{
-    ArrayRef, BinaryArray, BooleanArray, DictionaryArray, Float64Array, Int32Array, Int64Array, StringArray,
-};
-use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
-use arrow::datatypes::Int32Type;
+use crate::table::texts::Texts;
+use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
 use arrow::error::ArrowError;
-use hashbrown::{DefaultHashBuilder, HashSet, HashTable};
-use std::hash::BuildHasher;
+use hashbrown::HashSet;
 use std::sync::Arc;
 
 pub(super) struct Column {
@@ -58,7 +55,7 @@ impl Column {
     /// Rows written, skipped ones included.
     pub(super) fn len(&self) -> usize {
         match &self.values {
-            Values::Texts(texts) => texts.keys.len(),
+            Values::Texts(texts) => texts.rows(),
             Values::Ints { values, .. } => values.len(),
             Values::Doubles { values, .. } => values.len(),
             Values::Bools { len, .. } => *len,
@@ -108,7 +105,7 @@ impl Column {
     /// Distinct values, where they are counted.
     pub(super) fn distinct(&self) -> Option<usize> {
         match &self.values {
-            Values::Texts(texts) => Some(texts.distinct()),
+            Values::Texts(texts) => Some(texts.len()),
             Values::Ints { distinct, .. } => Some(distinct.len()),
             _ => None,
         }
@@ -142,90 +139,6 @@ impl Column {
             Values::Bools { values, .. } => Arc::new(BooleanArray::new(values.into_buffer(rows), nulls)),
         };
         Ok((self.attribute, array))
-    }
-}
-
-/// Texts, each distinct one kept once.
-pub(super) struct Texts {
-    keys: Vec<i32>,
-    offsets: Vec<i32>,
-    data: Vec<u8>,
-    table: HashTable<i32>,
-    hasher: DefaultHashBuilder,
-    last: i32,
-}
-
-impl Default for Texts {
-    fn default() -> Self {
-        Self {
-            keys: Vec::new(),
-            offsets: vec![0],
-            data: Vec::new(),
-            table: HashTable::new(),
-            hasher: DefaultHashBuilder::default(),
-            last: -1,
-        }
-    }
-}
-
-impl Texts {
-    /// Number of a text, and whether it was not there before.
-    pub(super) fn intern(&mut self, text: &[u8]) -> (i32, bool) {
-        let Self {
-            offsets,
-            data,
-            table,
-            hasher,
-            last,
-            ..
-        } = self;
-        let place = |offsets: &[i32], key: i32| offsets[key as usize] as usize..offsets[key as usize + 1] as usize;
-        if *last >= 0 && data[place(offsets, *last)] == *text {
-            return (*last, false);
-        }
-        let hash = hasher.hash_one(text);
-        let found = table.entry(
-            hash,
-            |key| data[place(offsets, *key)] == *text,
-            |key| hasher.hash_one(&data[place(offsets, *key)]),
-        );
-        let (key, new) = match found {
-            hashbrown::hash_table::Entry::Occupied(found) => (*found.get(), false),
-            hashbrown::hash_table::Entry::Vacant(free) => {
-                let key = (offsets.len() - 1) as i32;
-                free.insert(key);
-                data.extend_from_slice(text);
-                offsets.push(data.len() as i32);
-                (key, true)
-            }
-        };
-        *last = key;
-        (key, new)
-    }
-
-    fn set(&mut self, row: usize, text: &[u8]) {
-        self.keys.resize(row, 0);
-        let (key, _) = self.intern(text);
-        self.keys.push(key);
-    }
-
-    fn distinct(&self) -> usize {
-        self.offsets.len() - 1
-    }
-
-    fn each(&self, mut of: impl FnMut(&[u8])) {
-        for ends in self.offsets.windows(2) {
-            of(&self.data[ends[0] as usize..ends[1] as usize]);
-        }
-    }
-
-    fn finish(mut self, rows: usize, nulls: Option<NullBuffer>) -> Result<ArrayRef, ArrowError> {
-        self.keys.resize(rows, 0);
-        let offsets = OffsetBuffer::new(ScalarBuffer::from(self.offsets));
-        let values = BinaryArray::try_new(offsets, Buffer::from_vec(self.data), None)?;
-        let values = StringArray::try_from_binary(values)?;
-        let keys = Int32Array::new(ScalarBuffer::from(self.keys), nulls);
-        Ok(Arc::new(DictionaryArray::<Int32Type>::try_new(keys, Arc::new(values))?))
     }
 }
 

@@ -1,9 +1,9 @@
 //! Events and links as list columns. Their attributes stay the bytes that they were.
 
-use super::column::Texts;
 use super::push_item;
 use super::tokens::Tokens;
 use crate::table::layout::{event_fields, link_fields, list};
+use crate::table::texts::Texts;
 use arrow::array::{
     ArrayRef, BinaryBuilder, FixedSizeBinaryBuilder, ListArray, StringBuilder, StructArray, TimestampNanosecondArray,
     UInt32Array,
