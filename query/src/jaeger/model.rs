@@ -77,7 +77,7 @@ fn span(trace: &str, span: SpanRef<'_>, process: usize) -> Value {
                 fields.push(text("event", event.name));
             }
             fields.extend(tags(event.attributes));
-            json!({ "timestamp": event.time.0.div_euclid(1_000), "fields": fields })
+            json!({ "timestamp": event.time.0 as u64 / 1_000, "fields": fields })
         })
         .collect();
     json!({
@@ -86,7 +86,7 @@ fn span(trace: &str, span: SpanRef<'_>, process: usize) -> Value {
         "flags": span.flags() & 0xff,
         "operationName": span.name(),
         "references": references,
-        "startTime": span.start().0.div_euclid(1_000),
+        "startTime": span.start().0 as u64 / 1_000,
         "duration": span.duration().0.max(0) / 1_000,
         "tags": span_tags(span),
         "logs": logs,
