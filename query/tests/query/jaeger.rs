@@ -341,6 +341,18 @@ async fn a_trace_in_the_classic_family() {
         log["fields"][1],
         json!({ "key": "exception.type", "type": "string", "value": "Timeout" })
     );
+    assert_eq!(
+        log["fields"][2],
+        json!({ "key": "otel.dropped_attributes_count", "type": "int64", "value": 2 })
+    );
+    assert_eq!(tag("otel.dropped_attributes_count"), (json!("int64"), json!(1)));
+    assert_eq!(tag("otel.dropped_events_count"), (json!("int64"), json!(2)));
+    assert_eq!(tag("otel.dropped_links_count"), (json!("int64"), json!(3)));
+    let first = &span["tags"][0];
+    assert_eq!(
+        first["key"], "otel.scope.name",
+        "Jaeger has the scope before the attributes"
+    );
 }
 
 #[tokio::test]

@@ -97,6 +97,9 @@ pub(crate) fn batch(spans: &[Span]) -> SpanBatch {
             protocol: span.peer.as_ref().map(|(protocol, _)| protocol.as_bytes()),
             peer_kind: span.peer.as_ref().map(|_| &b"service"[..]),
             peer: span.peer.as_ref().map(|(_, peer)| peer.as_bytes()),
+            dropped_attributes_count: u32::from(span.rich),
+            dropped_events_count: 2 * u32::from(span.rich),
+            dropped_links_count: 3 * u32::from(span.rich),
             ..SpanRow::default()
         });
     }
