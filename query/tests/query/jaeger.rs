@@ -617,3 +617,46 @@ async fn times_beyond_2_to_the_63_have_no_sign() {
         (&json!("18446744073709551614"), &json!("18446744073709551615"))
     );
 }
+
+#[tokio::test]
+async fn the_tag_error_is_a_status_or_an_attribute() {
+    let server = server().await;
+    let spans =
+        [(1, true, false), (2, false, true), (3, true, true), (4, false, false)].map(|(place, error, error_tag)| {
+            Span {
+                trace: 0xf0 + place as u128,
+                id: 100 + place,
+                service: "legacy".to_owned(),
+                name: "work".to_owned(),
+                kind: 2,
+                start: START + place as i64 * MS,
+                duration: 5,
+                error,
+                error_tag,
+                ..Span::default()
+            }
+        });
+    server.append(&spans).await;
+    let found = async |limit: usize, tags: &str| {
+        let end = (START + 60_000 * MS) / 1_000;
+        let path = format!("/api/traces?service=legacy&start=0&end={end}&limit={limit}&tags={tags}");
+        let answer = server.get(&path).await;
+        let traces = answer["data"].as_array().expect("traces");
+        let ids = traces
+            .iter()
+            .map(|trace| trace["traceID"].as_str().expect("an id")[14..].to_owned());
+        ids.collect::<Vec<_>>()
+    };
+    let error = "%7B%22error%22:%22true%22%7D";
+    assert_eq!(found(9, error).await, ["f3", "f2", "f1"], "newest first, each once");
+    assert_eq!(found(2, error).await, ["f3", "f2"]);
+    let status = "%7B%22error%22:%22true%22,%22otel.status_code%22:%22unset%22%7D";
+    assert_eq!(found(9, status).await, ["f2"]);
+    // What no span of Jaeger's has is no mistake, it finds nothing.
+    for tags in [
+        "%7B%22span.kind%22:%22bogus%22%7D",
+        "%7B%22otel.status_code%22:%22bogus%22%7D",
+    ] {
+        assert!(found(9, tags).await.is_empty(), "{tags}");
+    }
+}
