@@ -29,21 +29,25 @@ const SPANS_MAX: usize = 200_000;
 /// Most traces of one answer.
 const TRACES_MAX: usize = 1_500;
 
-/// The paths of both families.
+/// The paths of both families. A slash at the end changes nothing.
 pub(crate) fn routes() -> Router<Shared> {
-    Router::new()
-        .route("/api/v3/services", get(v3::services))
-        .route("/api/v3/operations", get(v3::operations))
-        .route("/api/v3/traces", get(v3::traces))
-        .route("/api/v3/traces/{id}", get(v3::trace))
-        .route("/api/v3/trace-summaries", get(v3::summaries))
-        .route("/api/v3/dependencies", get(v3::dependencies))
-        .route("/api/services", get(classic::services))
-        .route("/api/services/{service}/operations", get(classic::operations_of))
-        .route("/api/operations", get(classic::operations))
-        .route("/api/traces", get(classic::traces))
-        .route("/api/traces/{id}", get(classic::trace))
-        .route("/api/dependencies", get(classic::dependencies))
+    let paths = [
+        ("/api/v3/services", get(v3::services)),
+        ("/api/v3/operations", get(v3::operations)),
+        ("/api/v3/traces", get(v3::traces)),
+        ("/api/v3/traces/{id}", get(v3::trace)),
+        ("/api/v3/trace-summaries", get(v3::summaries)),
+        ("/api/v3/dependencies", get(v3::dependencies)),
+        ("/api/services", get(classic::services)),
+        ("/api/operations", get(classic::operations)),
+        ("/api/traces", get(classic::traces)),
+        ("/api/traces/{id}", get(classic::trace)),
+        ("/api/dependencies", get(classic::dependencies)),
+    ];
+    let router = Router::new().route("/api/services/{*path}", get(classic::operations_of));
+    paths.into_iter().fold(router, |router, (path, answer)| {
+        router.route(&format!("{path}/"), answer.clone()).route(path, answer)
+    })
 }
 
 /// Why a request is refused, before it has the shape of its family.
@@ -110,6 +114,12 @@ async fn load(shared: &Shared, id: TraceId, room: &mut usize) -> Result<Option<S
 /// The traces that a search finds, whole, in its order.
 async fn find(shared: &Shared, query: Query) -> Result<Vec<(TraceId, SpanBatch)>, Refusal> {
     let hits = search::find(&shared.sql, query).await.map_err(Problem::from)?;
+    if hits.len() > TRACES_MAX {
+        return Err(Refusal {
+            status: StatusCode::UNPROCESSABLE_ENTITY,
+            message: format!("more than {TRACES_MAX} traces in one answer: ask for fewer or a shorter time"),
+        });
+    }
     let (mut traces, mut room) = (Vec::with_capacity(hits.len()), SPANS_MAX);
     for id in hits {
         if let Some(batch) = load(shared, id, &mut room).await? {

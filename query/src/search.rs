@@ -9,14 +9,15 @@ mod cursor;
 mod query;
 mod summary;
 
-pub(crate) use query::{Query, equals, parse};
+pub(crate) use query::{Query, STATUS_ERROR, equals, parse};
 pub(crate) use summary::TraceSummary;
 
 use crate::sql::{Failure, Sql, judge};
 use arrow::array::RecordBatch;
 use cursor::Position;
 use epicenter_schema::TraceId;
-use epicenter_storage::{Condition, Hit, Search};
+use epicenter_storage::{Attribute, Condition, Hit, Operator, Scope, Search, Test};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// One page of an answer.
@@ -34,11 +35,40 @@ pub(crate) async fn search(sql: &Arc<Sql>, query: Query) -> Result<Page, Failure
 /// Runs a search for the traces alone: their ids, at most `query.limit`.
 pub(crate) async fn find(sql: &Arc<Sql>, query: Query) -> Result<Vec<TraceId>, Failure> {
     sql.run(|sql| async move {
-        let mut hits = sql.store().search(&to_search(&query)).await.map_err(Failure::from)?;
+        let mut hits = Vec::new();
+        for search in alternatives(&query)? {
+            hits.extend(sql.store().search(&search).await.map_err(Failure::from)?);
+        }
+        hits.sort_by_key(|hit| (std::cmp::Reverse(hit.key), hit.trace));
+        let mut seen = HashSet::new();
+        hits.retain(|hit| seen.insert(hit.trace));
         hits.truncate(query.limit);
         Ok(hits.into_iter().map(|hit| hit.trace).collect())
     })
     .await
+}
+
+/// The searches whose hits together are those of the query. Each is ordered and limited as the whole, so the first hits of
+/// all together are among the first of one of them.
+fn alternatives(query: &Query) -> Result<Vec<Search>, Failure> {
+    let search = to_search(query);
+    if !query.failed_or_tagged {
+        return Ok(vec![search]);
+    }
+    let tagged = Attribute {
+        scope: Scope::Span,
+        key: "error".to_owned(),
+        test: Test::new(Operator::Equals, "true").map_err(|error| Failure::Internal(error.to_string()))?,
+    };
+    let with = |condition: Condition| {
+        let mut search = search.clone();
+        search.conditions.push(condition);
+        search
+    };
+    Ok(vec![
+        with(Condition::Status(STATUS_ERROR)),
+        with(Condition::Attribute(tagged)),
+    ])
 }
 
 async fn page(sql: &Sql, query: &Query) -> Result<Page, Failure> {

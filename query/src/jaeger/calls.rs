@@ -8,21 +8,17 @@ use arrow::datatypes::Int64Type;
 use axum::http::StatusCode;
 use epicenter_schema::Timestamp;
 
-/// Caller, callee and calls of spans that start within the times, sorted.
+/// Caller, callee and calls of spans that start within the times, both included, sorted.
 pub(super) async fn between(
     shared: &Shared,
-    start: Option<Timestamp>,
-    end: Option<Timestamp>,
+    start: Timestamp,
+    end: Timestamp,
 ) -> Result<Vec<(String, String, u64)>, Refusal> {
     let bounds = |alias: &str| {
-        let mut text = String::from("true");
-        if let Some(start) = start {
-            text.push_str(&format!(" and {alias}.start_time >= to_timestamp_nanos({})", start.0));
-        }
-        if let Some(end) = end {
-            text.push_str(&format!(" and {alias}.start_time <= to_timestamp_nanos({})", end.0));
-        }
-        text
+        format!(
+            "{alias}.start_time >= to_timestamp_nanos({}) and {alias}.start_time <= to_timestamp_nanos({})",
+            start.0, end.0
+        )
     };
     let query = format!(
         "select cast(p.service_name as varchar) as parent, cast(c.service_name as varchar) as child, count(*) as calls \

@@ -60,8 +60,14 @@ fn operations_named(shared: &Shared, service: &str) -> Vec<(String, SpanKind)> {
     operations.map(|operation| (operation.name, operation.kind)).collect()
 }
 
-pub(super) async fn operations_of(State(shared): State<Shared>, PathParam(service): PathParam) -> Answer {
-    let operations = operations_named(&shared, &service);
+/// `/api/services/{service}/operations`. Clients that do not encode the slashes of a name are understood as well.
+pub(super) async fn operations_of(State(shared): State<Shared>, PathParam(path): PathParam) -> Answer {
+    let path = path.strip_suffix('/').unwrap_or(&path);
+    let Some(service) = path.strip_suffix("/operations").filter(|service| !service.is_empty()) else {
+        let message = "there is no such path; below /api/services there is {service}/operations";
+        return Err(Enveloped(Refusal::not_found(message)));
+    };
+    let operations = operations_named(&shared, service);
     let names: BTreeSet<String> = operations.into_iter().map(|(name, _)| name).collect();
     let total = names.len();
     ok(json!(names), total)
@@ -101,7 +107,7 @@ pub(super) async fn trace(State(shared): State<Shared>, PathParam(id): PathParam
     // The times only tell a store where to look; here the id alone does.
     time(&params, "start", MICROSECOND)?;
     time(&params, "end", MICROSECOND)?;
-    boolean("raw", params.get(&["raw"]))?;
+    boolean(params.named(&["raw"]))?;
     match load(&shared, id, &mut { SPANS_MAX }).await? {
         Some(batch) => models(vec![(id, batch)], Vec::new()).await,
         None => Err(Enveloped(Refusal::not_found("trace not found"))),
@@ -153,7 +159,7 @@ pub(super) async fn dependencies(State(shared): State<Shared>, RawQuery(query): 
     let back = lookback(&params)?.unwrap_or(DEPENDENCIES_LOOKBACK);
     let start = Timestamp(end.0.saturating_sub(back.0));
     let service = params.get(&["service"]);
-    let links = calls::between(&shared, Some(start), Some(end)).await?;
+    let links = calls::between(&shared, start, end).await?;
     let links: Vec<Value> = links
         .into_iter()
         .filter(|(parent, child, _)| service.is_none_or(|service| service == parent || service == child))

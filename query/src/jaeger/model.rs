@@ -1,5 +1,5 @@
 //! Traces as Jaeger's own model has them, translated as the OpenTelemetry specification says ("OpenTelemetry to Jaeger
-//! Transformation").
+//! Transformation", "Mapping to non-OTLP formats").
 
 use crate::http::dto::trace::kind_word;
 use base64::Engine;
@@ -77,7 +77,8 @@ fn span(trace: &str, span: SpanRef<'_>, process: usize) -> Value {
                 fields.push(text("event", event.name));
             }
             fields.extend(tags(event.attributes));
-            json!({ "timestamp": event.time.0.div_euclid(1_000), "fields": fields })
+            fields.extend(dropped("attributes", event.dropped_attributes_count));
+            json!({ "timestamp": event.time.0 as u64 / 1_000, "fields": fields })
         })
         .collect();
     json!({
@@ -86,7 +87,7 @@ fn span(trace: &str, span: SpanRef<'_>, process: usize) -> Value {
         "flags": span.flags() & 0xff,
         "operationName": span.name(),
         "references": references,
-        "startTime": span.start().0.div_euclid(1_000),
+        "startTime": span.start().0 as u64 / 1_000,
         "duration": span.duration().0.max(0) / 1_000,
         "tags": span_tags(span),
         "logs": logs,
@@ -96,7 +97,7 @@ fn span(trace: &str, span: SpanRef<'_>, process: usize) -> Value {
 }
 
 fn span_tags(span: SpanRef<'_>) -> Vec<Value> {
-    let mut all: Vec<Value> = tags(span.attributes()).collect();
+    let mut all = Vec::new();
     let scope: Value = span
         .scope()
         .and_then(|text| serde_json::from_str(text).ok())
@@ -106,6 +107,7 @@ fn span_tags(span: SpanRef<'_>) -> Vec<Value> {
             all.push(text(key, value));
         }
     }
+    all.extend(tags(span.attributes()));
     if span.kind() != SpanKind::Unspecified {
         all.push(text("span.kind", kind_word(span.kind())));
     }
@@ -123,7 +125,17 @@ fn span_tags(span: SpanRef<'_>) -> Vec<Value> {
     if let Some(state) = span.trace_state() {
         all.push(text("w3c.tracestate", state));
     }
+    let (attributes, events, links) = span.dropped_counts();
+    for (what, count) in [("attributes", attributes), ("events", events), ("links", links)] {
+        all.extend(dropped(what, count));
+    }
     all
+}
+
+/// How much the sender dropped, told where it did.
+fn dropped(what: &str, count: u32) -> Option<Value> {
+    let key = format!("otel.dropped_{what}_count");
+    (count > 0).then(|| json!({ "key": key, "type": "int64", "value": count }))
 }
 
 fn text(key: &str, value: &str) -> Value {

@@ -27,11 +27,26 @@ impl Params {
         )
     }
 
-    /// The first value of a parameter under any of its spellings.
+    /// The first value of a parameter, with the spelling that was used; of several spellings the one named first counts.
+    pub(super) fn named<'a>(&self, spellings: &[&'a str]) -> Option<(&'a str, &str)> {
+        spellings.iter().find_map(|spelling| {
+            let mut pairs = self.0.iter();
+            let found = pairs.find(|(name, value)| !value.is_empty() && name == spelling);
+            found.map(|(_, value)| (*spelling, value.as_str()))
+        })
+    }
+
+    /// The value alone.
     pub(super) fn get(&self, spellings: &[&str]) -> Option<&str> {
-        let mut pairs = self.0.iter();
-        let found = pairs.find(|(name, value)| !value.is_empty() && spellings.contains(&name.as_str()));
-        found.map(|(_, value)| value.as_str())
+        self.named(spellings).map(|(_, value)| value)
+    }
+
+    /// The entries of a map that is written one entry a parameter, as the gRPC gateway reads it: `name[key]=value`.
+    pub(super) fn entries<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.0.iter().filter_map(move |(key, value)| {
+            let inner = key.strip_prefix(name)?.strip_prefix('[')?.strip_suffix(']')?;
+            Some((inner, value.as_str()))
+        })
     }
 
     /// Every value of a parameter.
@@ -41,10 +56,12 @@ impl Params {
     }
 }
 
-/// RFC 3339 with any offset. A blank where a plus was is a plus.
+/// RFC 3339 with any offset. A blank where a plus was is a plus. Times before 1677 and after 2262, which nanoseconds in 64
+/// bits do not reach, are the first and the last that they do.
 pub(super) fn rfc3339(text: &str) -> Option<Timestamp> {
     let time = chrono::DateTime::parse_from_rfc3339(&text.replace(' ', "+")).ok()?;
-    time.timestamp_nanos_opt().map(Timestamp)
+    let beyond = if time.timestamp() < 0 { i64::MIN } else { i64::MAX };
+    Some(Timestamp(time.timestamp_nanos_opt().unwrap_or(beyond)))
 }
 
 /// A Go duration in nanoseconds: numbers with units, one after the other, such as `1h2m3.5s`, `300ms`, or `0`.
@@ -97,12 +114,12 @@ pub(super) fn kind(word: &str) -> Option<i32> {
     kinds.iter().position(|kind| *kind == word).map(|kind| kind as i32)
 }
 
-/// `true` and `false` as Go reads them.
-pub(super) fn boolean(name: &str, text: Option<&str>) -> Result<bool, Refusal> {
-    match text {
-        None | Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
-        Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),
-        Some(other) => Err(Refusal::bad(format!(
+/// `true` and `false` as Go reads them; what it is called, and what it says.
+pub(super) fn boolean(found: Option<(&str, &str)>) -> Result<bool, Refusal> {
+    match found {
+        None | Some((_, "0" | "f" | "F" | "false" | "FALSE" | "False")) => Ok(false),
+        Some((_, "1" | "t" | "T" | "true" | "TRUE" | "True")) => Ok(true),
+        Some((name, other)) => Err(Refusal::bad(format!(
             "malformed parameter {name}: {other:?} is not true or false"
         ))),
     }
@@ -143,6 +160,17 @@ mod tests {
         }
         assert_eq!(rfc3339("2026-01-01T04:00:00.000000001-08:00"), noon);
         assert_eq!(rfc3339("2026-01-01"), None);
+        assert_eq!(rfc3339("0001-01-01T00:00:00Z"), Some(Timestamp(i64::MIN)));
+        assert_eq!(rfc3339("9999-12-31T23:59:59.999999999Z"), Some(Timestamp(i64::MAX)));
+    }
+
+    #[test]
+    fn of_several_spellings_the_first_counts_and_maps_have_entries() {
+        let params = Params::new(Some("a_b=1&aB=2&aB=3&empty=&m%5Bk%5D=v&m[k.2]=&m=x&mm[k]=w"));
+        assert_eq!(params.named(&["aB", "a_b"]), Some(("aB", "2")));
+        assert_eq!(params.named(&["a_b", "aB"]), Some(("a_b", "1")));
+        assert_eq!((params.get(&["empty"]), params.get(&["none"])), (None, None));
+        assert_eq!(params.entries("m").collect::<Vec<_>>(), [("k", "v"), ("k.2", "")]);
     }
 
     #[test]

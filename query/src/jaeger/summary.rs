@@ -9,7 +9,7 @@ pub(super) fn of(id: TraceId, batch: &SpanBatch) -> Value {
     let spans = batch.spans();
     let ids: HashSet<_> = spans.iter().map(|span| span.span_id()).collect();
     let mut services: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
-    let (mut first, mut last) = (i64::MAX, i64::MIN);
+    let (mut first, mut last) = (u64::MAX, u64::MIN);
     let (mut errors, mut orphans) = (0, 0);
     for span in spans.iter() {
         let failed = u32::from(span.status_code() == StatusCode::Error);
@@ -18,8 +18,8 @@ pub(super) fn of(id: TraceId, batch: &SpanBatch) -> Value {
         service.1 += failed;
         errors += failed;
         orphans += u32::from(span.parent_span_id().is_some_and(|parent| !ids.contains(&parent)));
-        first = first.min(span.start().0);
-        last = last.max(span.end().0);
+        first = first.min(span.start().0 as u64);
+        last = last.max(span.end().0 as u64);
     }
     let root = spans.iter().find(|span| span.parent_span_id().is_none());
     let root = root.or_else(|| spans.iter().next());

@@ -1,5 +1,5 @@
-//! `/api/v3`: OTLP/JSON, RFC 3339 times, Go durations. Parameters in snake_case, as the gateway has them, or in camelCase,
-//! as protobuf's JSON has them.
+//! `/api/v3`: OTLP/JSON, RFC 3339 times, Go durations. Parameters in camelCase, as protobuf's JSON has them, or in snake_case,
+//! as the gateway had them first; a refusal names the one that was sent.
 
 use super::params::{Params, attributes, boolean, go_duration, kind, rfc3339};
 use super::resource_spans::resource_spans;
@@ -11,11 +11,15 @@ use crate::search::{Query, equals};
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use epicenter_schema::{SpanBatch, Timestamp};
+use epicenter_schema::{SpanBatch, SpanKind, Timestamp};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 /// Traces of a search that names no number.
 const TRACES_DEFAULT: usize = 100;
+/// The spellings of the times of a trace and of the dependencies.
+const START: [&str; 2] = ["startTime", "start_time"];
+const END: [&str; 2] = ["endTime", "end_time"];
 
 /// The shape of a refusal is that of the gRPC gateway.
 pub(super) struct Gateway(Refusal);
@@ -51,16 +55,24 @@ pub(super) async fn services(State(shared): State<Shared>) -> Answer {
 pub(super) async fn operations(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Answer {
     let params = Params::new(query.as_deref());
     let service = params.get(&["service"]).unwrap_or_default();
-    let wanted = match params.get(&["span_kind", "spanKind"]) {
+    let wanted = match params.named(&["spanKind", "span_kind"]) {
         None => None,
-        Some(word) => Some(kind(word).ok_or_else(|| malformed("span_kind", &format!("{word:?} is not a span kind")))?),
+        Some((name, word)) => {
+            let wanted = kind(word).ok_or_else(|| malformed(name, &format!("{word:?} is not a span kind")))?;
+            Some(wanted.max(SpanKind::Internal as i32))
+        }
     };
     let services = shared.store.services();
     let operations = services.iter().filter(|listed| listed.service == service);
-    let operations = operations.flat_map(|listed| &listed.operations);
+    let operations: BTreeSet<(&str, &str)> = operations
+        .flat_map(|listed| &listed.operations)
+        .map(|operation| (operation.name.as_str(), listed_kind(operation.kind)))
+        .filter(|(_, kind)| wanted.is_none_or(|wanted| wanted == *kind as i32))
+        .map(|(name, kind)| (name, kind_word(kind)))
+        .collect();
     let operations: Vec<Value> = operations
-        .filter(|operation| wanted.is_none_or(|wanted| wanted == operation.kind as i32))
-        .map(|operation| json!({ "name": operation.name, "spanKind": kind_word(operation.kind) }))
+        .into_iter()
+        .map(|(name, kind)| json!({ "name": name, "spanKind": kind }))
         .collect();
     ok(&json!({ "operations": operations }))
 }
@@ -69,9 +81,9 @@ pub(super) async fn trace(State(shared): State<Shared>, PathParam(id): PathParam
     let params = Params::new(query.as_deref());
     let id = trace_id(&id).map_err(|refusal| malformed("trace_id", &refusal.message))?;
     // The times only tell a store where to look; here the id alone does.
-    time(&params, "start_time", &["start_time", "startTime"])?;
-    time(&params, "end_time", &["end_time", "endTime"])?;
-    boolean("raw_traces", params.get(&["raw_traces", "rawTraces"]))?;
+    time(&params, START)?;
+    time(&params, END)?;
+    boolean(params.named(&["rawTraces", "raw_traces"]))?;
     match load(&shared, id, &mut { SPANS_MAX }).await? {
         Some(batch) => traces_data(vec![batch]).await,
         None => Err(Refusal::not_found("trace not found").into()),
@@ -98,8 +110,12 @@ pub(super) async fn summaries(State(shared): State<Shared>, RawQuery(query): Raw
 
 pub(super) async fn dependencies(State(shared): State<Shared>, RawQuery(query): RawQuery) -> Answer {
     let params = Params::new(query.as_deref());
-    let start = time(&params, "start_time", &["start_time", "startTime"])?;
-    let end = time(&params, "end_time", &["end_time", "endTime"])?;
+    let (Some(start), Some(end)) = (time(&params, START)?, time(&params, END)?) else {
+        return Err(Refusal::bad("startTime and endTime (start_time and end_time) are required").into());
+    };
+    if end <= start {
+        return Err(Refusal::bad("endTime (end_time) must be after startTime (start_time)").into());
+    }
     let links = calls::between(&shared, start, end).await?;
     let links: Vec<Value> = links
         .into_iter()
@@ -116,12 +132,20 @@ async fn traces_data(batches: Vec<SpanBatch>) -> Answer {
     written.await.map_err(Refusal::from)?
 }
 
+/// The kind that an operation is listed under: one without a kind is internal, as in Jaeger.
+fn listed_kind(kind: SpanKind) -> SpanKind {
+    match kind {
+        SpanKind::Unspecified => SpanKind::Internal,
+        said => said,
+    }
+}
+
 fn malformed(name: &str, why: &str) -> Gateway {
     Refusal::bad(format!("malformed parameter {name}: {why}")).into()
 }
 
-fn time(params: &Params, name: &str, spellings: &[&str]) -> Result<Option<Timestamp>, Gateway> {
-    let Some(text) = params.get(spellings) else {
+fn time(params: &Params, spellings: [&str; 2]) -> Result<Option<Timestamp>, Gateway> {
+    let Some((name, text)) = params.named(&spellings) else {
         return Ok(None);
     };
     let time = rfc3339(text);
@@ -134,8 +158,8 @@ fn time(params: &Params, name: &str, spellings: &[&str]) -> Result<Option<Timest
     time.map(Some).ok_or_else(wrong)
 }
 
-fn duration(params: &Params, name: &str, spellings: &[&str]) -> Result<Option<i64>, Gateway> {
-    let Some(text) = params.get(spellings) else {
+fn duration(params: &Params, spellings: [&str; 2]) -> Result<Option<i64>, Gateway> {
+    let Some((name, text)) = params.named(&spellings) else {
         return Ok(None);
     };
     let wrong = || {
@@ -147,62 +171,43 @@ fn duration(params: &Params, name: &str, spellings: &[&str]) -> Result<Option<i6
     go_duration(text).map(Some).ok_or_else(wrong)
 }
 
+/// How many traces are wanted. More than an answer holds may be asked for: `find` refuses if there are as many.
+fn depth(params: &Params) -> Result<usize, Gateway> {
+    let depth = params.named(&[
+        "query.searchDepth",
+        "query.search_depth",
+        "query.numTraces",
+        "query.num_traces",
+    ]);
+    let Some((name, text)) = depth else {
+        return Ok(TRACES_DEFAULT);
+    };
+    match text.parse::<u32>() {
+        Ok(0) => Ok(TRACES_DEFAULT),
+        Ok(number) => Ok((number as usize).min(TRACES_MAX + 1)),
+        Err(_) => Err(malformed(name, &format!("{text:?} is not a number of traces"))),
+    }
+}
+
 /// A search, from the fields of TraceQueryParameters.
 fn search(params: &Params) -> Result<Query, Gateway> {
-    let start = time(
-        params,
-        "query.start_time_min",
-        &["query.start_time_min", "query.startTimeMin"],
-    )?;
-    let end = time(
-        params,
-        "query.start_time_max",
-        &["query.start_time_max", "query.startTimeMax"],
-    )?;
+    let start = time(params, ["query.startTimeMin", "query.start_time_min"])?;
+    let end = time(params, ["query.startTimeMax", "query.start_time_max"])?;
     if start.is_none() || end.is_none() {
-        return Err(Refusal::bad("query.start_time_min and query.start_time_max are required").into());
+        let message = "query.start_time_min and query.start_time_max are required \
+                       (query.startTimeMin and query.startTimeMax)";
+        return Err(Refusal::bad(message).into());
     }
-    let depth = params.get(&[
-        "query.search_depth",
-        "query.searchDepth",
-        "query.num_traces",
-        "query.numTraces",
-    ]);
-    let limit = match depth {
-        None => TRACES_DEFAULT,
-        Some(text) => match text.parse::<i64>() {
-            Ok(0) => TRACES_DEFAULT,
-            Ok(number) if (1..=TRACES_MAX as i64).contains(&number) => number as usize,
-            _ => {
-                return Err(malformed(
-                    "query.search_depth",
-                    &format!("{text:?} is not 1 to {TRACES_MAX}"),
-                ));
-            }
-        },
-    };
-    boolean("query.raw_traces", params.get(&["query.raw_traces", "query.rawTraces"]))?;
+    boolean(params.named(&["query.rawTraces", "query.raw_traces"]))?;
+    let text = |spellings: [&str; 2]| params.get(&spellings).map(str::to_owned);
     let mut query = Query {
-        service: params
-            .get(&["query.service_name", "query.serviceName"])
-            .map(str::to_owned),
-        operation: params
-            .get(&["query.operation_name", "query.operationName"])
-            .map(str::to_owned),
-        min_duration_ns: duration(
-            params,
-            "query.duration_min",
-            &["query.duration_min", "query.durationMin"],
-        )?,
-        max_duration_ns: duration(
-            params,
-            "query.duration_max",
-            &["query.duration_max", "query.durationMax"],
-        )?
-        .filter(|most| *most != 0),
+        service: text(["query.serviceName", "query.service_name"]),
+        operation: text(["query.operationName", "query.operation_name"]),
+        min_duration_ns: duration(params, ["query.durationMin", "query.duration_min"])?,
+        max_duration_ns: duration(params, ["query.durationMax", "query.duration_max"])?.filter(|most| *most != 0),
         start,
-        end: end.map(|end| Timestamp(end.0.saturating_add(1))),
-        limit,
+        end,
+        limit: depth(params)?,
         ..Query::default()
     };
     if let Some(text) = params.get(&["query.attributes"]) {
@@ -210,6 +215,9 @@ fn search(params: &Params) -> Result<Query, Gateway> {
         for (key, value) in pairs {
             equals(&mut query, &key, &value)?;
         }
+    }
+    for (key, value) in params.entries("query.attributes") {
+        equals(&mut query, key, value)?;
     }
     Ok(query)
 }

@@ -23,6 +23,8 @@ pub(crate) struct Query {
     pub(crate) error: Option<bool>,
     /// OTLP number of the status code.
     pub(crate) status: Option<i32>,
+    /// Whether only those count whose status is an error or whose sender said so by an attribute `error`.
+    pub(crate) failed_or_tagged: bool,
     pub(crate) min_duration_ns: Option<i64>,
     pub(crate) max_duration_ns: Option<i64>,
     pub(crate) start: Option<Timestamp>,
@@ -44,7 +46,7 @@ const ATTRIBUTES: [(&str, Scope); 6] = [
 ];
 
 /// OTLP number of the status of a failed span.
-const STATUS_ERROR: i32 = 2;
+pub(crate) const STATUS_ERROR: i32 = 2;
 
 /// Span kinds by name, in the order of their OTLP numbers.
 const KINDS: [&str; 6] = ["unspecified", "internal", "server", "client", "producer", "consumer"];
@@ -110,6 +112,7 @@ pub(crate) fn parse(query: Option<&str>) -> Result<Query, Problem> {
             Some(other) => return Err(Problem::parameter("status", other, "error or ok")),
         },
         status: None,
+        failed_or_tagged: false,
         min_duration_ns: params.duration("min_duration")?,
         max_duration_ns: params.duration("max_duration")?,
         start: params.time("start")?,
@@ -132,23 +135,19 @@ pub(crate) fn parse(query: Option<&str>) -> Result<Query, Problem> {
 }
 
 /// Adds the condition that a span has an attribute of that key which reads like `value`, anywhere, or one of the tags that
-/// other systems make of what is no attribute here.
+/// other systems make of what is no attribute here. A word that no such tag has can only be an attribute.
 pub(crate) fn equals(query: &mut Query, key: &str, value: &str) -> Result<(), Problem> {
-    let wrong = |expected: &str| Problem::parameter(key, value, expected);
     match (key, value.to_ascii_lowercase().as_str()) {
-        ("error", "true") => query.status = Some(STATUS_ERROR),
+        ("error", "true") => query.failed_or_tagged = true,
         ("error", "false") => query.error = Some(false),
-        ("otel.status_code" | "status.code", code) => match code {
-            "unset" => query.status = Some(0),
-            "ok" => query.status = Some(1),
-            "error" => query.status = Some(STATUS_ERROR),
-            _ => return Err(wrong("unset, ok or error")),
-        },
-        ("span.kind", word) => {
-            let kind = KINDS.iter().position(|kind| *kind == word);
-            query.kind = Some(kind.ok_or_else(|| wrong(&format!("one of {}", KINDS.join(", "))))? as i32);
+        ("otel.status_code" | "status.code", "unset") => query.status = Some(0),
+        ("otel.status_code" | "status.code", "ok") => query.status = Some(1),
+        ("otel.status_code" | "status.code", "error") => query.status = Some(STATUS_ERROR),
+        ("span.kind", word) if KINDS.contains(&word) => {
+            query.kind = KINDS.iter().position(|kind| *kind == word).map(|kind| kind as i32);
         }
         _ => {
+            let wrong = |expected: &str| Problem::parameter(key, value, expected);
             if query.attributes.len() >= ATTRIBUTES_MAX {
                 return Err(wrong(&format!("at most {ATTRIBUTES_MAX} attributes")));
             }

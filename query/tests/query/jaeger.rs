@@ -178,7 +178,7 @@ async fn searches_in_v3() {
     for (from, to) in [
         ("2023-11-14T23:13:50%2B01:00", "2023-11-14T23:13:51%2B01:00"),
         ("2023-11-14T23:13:50+01:00", "2023-11-14T23:13:51+01:00"),
-        ("2023-11-14T14:13:50.000000001-08:00", "2023-11-14T22:13:50.000000001Z"),
+        ("2023-11-14T14:13:50.000000001-08:00", "2023-11-14T22:13:50.000000002Z"),
     ] {
         let path = format!("/api/v3/traces?query.startTimeMin={from}&query.startTimeMax={to}");
         assert_eq!(
@@ -245,7 +245,10 @@ async fn refusals_in_v3_have_the_shape_of_the_gateway() {
             v3_traces("query.search_depth=many"),
             "malformed parameter query.search_depth",
         ),
-        (v3_traces("query.search_depth=1501"), "1 to 1500"),
+        (
+            v3_traces("query.search_depth=-1"),
+            "malformed parameter query.search_depth",
+        ),
         (
             v3_traces("query.raw_traces=perhaps"),
             "malformed parameter query.raw_traces",
@@ -337,6 +340,18 @@ async fn a_trace_in_the_classic_family() {
     assert_eq!(
         log["fields"][1],
         json!({ "key": "exception.type", "type": "string", "value": "Timeout" })
+    );
+    assert_eq!(
+        log["fields"][2],
+        json!({ "key": "otel.dropped_attributes_count", "type": "int64", "value": 2 })
+    );
+    assert_eq!(tag("otel.dropped_attributes_count"), (json!("int64"), json!(1)));
+    assert_eq!(tag("otel.dropped_events_count"), (json!("int64"), json!(2)));
+    assert_eq!(tag("otel.dropped_links_count"), (json!("int64"), json!(3)));
+    let first = &span["tags"][0];
+    assert_eq!(
+        first["key"], "otel.scope.name",
+        "Jaeger has the scope before the attributes"
     );
 }
 
@@ -436,4 +451,212 @@ async fn refusals_in_the_classic_family_have_its_envelope() {
     let (status, answer) = server.try_get("/api/traces/abcd").await;
     assert_eq!(status, StatusCode::NOT_FOUND);
     assert_eq!(answer["errors"], json!([{ "code": 404, "msg": "trace not found" }]));
+}
+
+#[tokio::test]
+async fn parameters_of_v3_have_two_spellings_and_camel_case_counts() {
+    let server = server().await;
+    let both = format!(
+        "/api/v3/traces?query.service_name=cart&query.serviceName=slash/ed%20service&query.startTimeMin={FROM}\
+         &query.start_time_max={TO}&query.numTraces=5"
+    );
+    assert_eq!(
+        otlp_ids(&server.get(&both).await),
+        ["000000000000000000000000000000ab"],
+        "the canonical spelling counts"
+    );
+    for name in [
+        "query.startTimeMin",
+        "query.durationMax",
+        "query.searchDepth",
+        "query.num_traces",
+        "query.rawTraces",
+    ] {
+        let (status, answer) = server.try_get(&v3_traces(&format!("{name}=noon"))).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{name}");
+        let message = answer["error"]["message"].as_str().expect("a text");
+        assert!(message.contains(&format!("malformed parameter {name}:")), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn attributes_of_v3_may_be_entries_of_a_map_and_times_may_be_beyond_all_nanoseconds() {
+    let server = server().await;
+    let broken = otlp_ids(
+        &server
+            .get(&v3_traces("query.attributes%5Berror%5D=true&query.num_traces=1500"))
+            .await,
+    );
+    let json = v3_traces("query.attributes=%7B%22error%22:%22true%22%7D&query.num_traces=1500");
+    assert_eq!(broken, otlp_ids(&server.get(&json).await));
+    assert!(!broken.is_empty());
+    let all = "/api/v3/traces?query.start_time_min=0001-01-01T00:00:00Z&query.start_time_max=9999-12-31T23:59:59Z\
+               &query.service_name=slash/ed%20service&query.search_depth=4000000000";
+    assert_eq!(otlp_ids(&server.get(all).await), ["000000000000000000000000000000ab"]);
+}
+
+#[tokio::test]
+async fn the_end_of_a_search_in_v3_is_excluded() {
+    let server = server().await;
+    let search = |end: &str| {
+        format!(
+            "/api/v3/traces?query.service_name=slash/ed%20service&query.start_time_min={FROM}&query.start_time_max={end}"
+        )
+    };
+    let (status, _) = server.try_get(&search("2023-11-14T22:13:50.000000001Z")).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
+    let found = server.get(&search("2023-11-14T22:13:50.000000002Z")).await;
+    assert_eq!(otlp_ids(&found), ["000000000000000000000000000000ab"]);
+}
+
+#[tokio::test]
+async fn dependencies_of_v3_require_both_times_in_order() {
+    let server = server().await;
+    for (times, words) in [
+        (String::new(), "startTime and endTime"),
+        (format!("start_time={FROM}"), "startTime and endTime"),
+        (format!("endTime={TO}"), "startTime and endTime"),
+        (
+            format!("startTime={TO}&endTime={FROM}"),
+            "endTime (end_time) must be after",
+        ),
+        (
+            format!("start_time={TO}&end_time={TO}"),
+            "endTime (end_time) must be after",
+        ),
+        (format!("startTime=noon&endTime={TO}"), "malformed parameter startTime"),
+    ] {
+        let (status, answer) = server.try_get(&format!("/api/v3/dependencies?{times}")).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{times}");
+        let message = answer["error"]["message"].as_str().expect("a text");
+        assert!(message.contains(words), "{times}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn an_operation_without_a_kind_is_listed_as_internal_in_v3() {
+    let server = server().await;
+    let spans = [0, 1].map(|kind| Span {
+        trace: 0xcd,
+        id: 11 + kind as u64,
+        service: "quiet".to_owned(),
+        name: "work".to_owned(),
+        kind,
+        start: START,
+        duration: 5,
+        ..Span::default()
+    });
+    server.append(&spans).await;
+    let expected = json!({ "operations": [{ "name": "work", "spanKind": "internal" }] });
+    for filter in ["", "&span_kind=internal", "&spanKind=SPAN_KIND_UNSPECIFIED"] {
+        let answer = server.get(&format!("/api/v3/operations?service=quiet{filter}")).await;
+        assert_eq!(answer, expected, "{filter}");
+    }
+    let answer = server.get("/api/v3/operations?service=quiet&spanKind=server").await;
+    assert_eq!(answer, json!({ "operations": [] }));
+}
+
+#[tokio::test]
+async fn paths_may_end_in_a_slash_and_names_may_hold_one() {
+    let server = server().await;
+    for path in [
+        "/api/services",
+        "/api/v3/services",
+        "/api/traces/ab",
+        "/api/v3/traces/AB",
+    ] {
+        assert_eq!(server.get(path).await, server.get(&format!("{path}/")).await, "{path}");
+    }
+    for path in [
+        "slash%2Fed%20service/operations",
+        "slash/ed%20service/operations",
+        "slash/ed%20service/operations/",
+    ] {
+        let answer = server.get(&format!("/api/services/{path}")).await;
+        assert_eq!(answer["data"], json!(["rich"]), "{path}");
+    }
+    for path in [
+        "/api/services/cart",
+        "/api/services/operations",
+        "/api/services//operations",
+    ] {
+        let (status, answer) = server.try_get(path).await;
+        assert_eq!(
+            (status, &answer["errors"][0]["code"]),
+            (StatusCode::NOT_FOUND, &json!(404)),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn times_beyond_2_to_the_63_have_no_sign() {
+    let server = server().await;
+    let span = Span {
+        trace: 0xef,
+        id: 1,
+        service: "far".to_owned(),
+        name: "future".to_owned(),
+        kind: 2,
+        start: -2,
+        duration: 1,
+        ..Span::default()
+    };
+    server.append(&[span]).await;
+    let own = server.get(&format!("/api/v1/traces/{:032x}", 0xef)).await;
+    assert_eq!(own["spans"][0]["start_unix_nano"], "18446744073709551614");
+    let classic = server.get("/api/traces/ef").await;
+    assert_eq!(classic["data"][0]["spans"][0]["startTime"], json!(u64::MAX / 1_000));
+    let all = "query.start_time_min=1900-01-01T00:00:00Z&query.start_time_max=9999-01-01T00:00:00Z";
+    let answer = server
+        .get(&format!("/api/v3/trace-summaries?{all}&query.service_name=far"))
+        .await;
+    let summary = &answer["summaries"][0];
+    assert_eq!(
+        (&summary["minStartTimeUnixNano"], &summary["maxEndTimeUnixNano"]),
+        (&json!("18446744073709551614"), &json!("18446744073709551615"))
+    );
+}
+
+#[tokio::test]
+async fn the_tag_error_is_a_status_or_an_attribute() {
+    let server = server().await;
+    let spans =
+        [(1, true, false), (2, false, true), (3, true, true), (4, false, false)].map(|(place, error, error_tag)| {
+            Span {
+                trace: 0xf0 + place as u128,
+                id: 100 + place,
+                service: "legacy".to_owned(),
+                name: "work".to_owned(),
+                kind: 2,
+                start: START + place as i64 * MS,
+                duration: 5,
+                error,
+                error_tag,
+                ..Span::default()
+            }
+        });
+    server.append(&spans).await;
+    let found = async |limit: usize, tags: &str| {
+        let end = (START + 60_000 * MS) / 1_000;
+        let path = format!("/api/traces?service=legacy&start=0&end={end}&limit={limit}&tags={tags}");
+        let answer = server.get(&path).await;
+        let traces = answer["data"].as_array().expect("traces");
+        let ids = traces
+            .iter()
+            .map(|trace| trace["traceID"].as_str().expect("an id")[14..].to_owned());
+        ids.collect::<Vec<_>>()
+    };
+    let error = "%7B%22error%22:%22true%22%7D";
+    assert_eq!(found(9, error).await, ["f3", "f2", "f1"], "newest first, each once");
+    assert_eq!(found(2, error).await, ["f3", "f2"]);
+    let status = "%7B%22error%22:%22true%22,%22otel.status_code%22:%22unset%22%7D";
+    assert_eq!(found(9, status).await, ["f2"]);
+    // What no span of Jaeger's has is no mistake, it finds nothing.
+    for tags in [
+        "%7B%22span.kind%22:%22bogus%22%7D",
+        "%7B%22otel.status_code%22:%22bogus%22%7D",
+    ] {
+        assert!(found(9, tags).await.is_empty(), "{tags}");
+    }
 }

@@ -26,6 +26,8 @@ pub(crate) struct Span {
     pub(crate) start: i64,
     pub(crate) duration: i64,
     pub(crate) error: bool,
+    /// Whether it says that it failed by an attribute alone.
+    pub(crate) error_tag: bool,
     /// Protocol and callee of a client span.
     pub(crate) peer: Option<(String, String)>,
     /// Whether it has an attribute of every type, an event and a link.
@@ -97,6 +99,9 @@ pub(crate) fn batch(spans: &[Span]) -> SpanBatch {
             protocol: span.peer.as_ref().map(|(protocol, _)| protocol.as_bytes()),
             peer_kind: span.peer.as_ref().map(|_| &b"service"[..]),
             peer: span.peer.as_ref().map(|(_, peer)| peer.as_bytes()),
+            dropped_attributes_count: u32::from(span.rich),
+            dropped_events_count: 2 * u32::from(span.rich),
+            dropped_links_count: 3 * u32::from(span.rich),
             ..SpanRow::default()
         });
     }
@@ -114,6 +119,9 @@ fn nested(span: &Span) -> otlp::Span {
         attributes: vec![pair("number", Some(Value::IntValue(span.id as i64)))],
         ..otlp::Span::default()
     };
+    if span.error_tag {
+        message.attributes.push(pair("error", Some(Value::BoolValue(true))));
+    }
     if !span.rich {
         return message;
     }

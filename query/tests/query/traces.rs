@@ -240,9 +240,9 @@ async fn a_trace_comes_back_exactly() {
               "value": {}
             }
           ],
-          "dropped_attributes_count": 0,
-          "dropped_events_count": 0,
-          "dropped_links_count": 0,
+          "dropped_attributes_count": 1,
+          "dropped_events_count": 2,
+          "dropped_links_count": 3,
           "duration_ns": "10000000",
           "error": true,
           "events": [

@@ -2,7 +2,7 @@
 
 use super::value::{AttributesDto, bag};
 use crate::search::Page;
-use epicenter_schema::{Event, Link, SpanKind, SpanRef, Spans, StatusCode, TraceId};
+use epicenter_schema::{Event, Link, SpanKind, SpanRef, Spans, StatusCode, Timestamp, TraceId};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
@@ -145,7 +145,7 @@ impl<'a> TracesDto<'a> {
             trace_id: trace.trace.to_string(),
             root_service: &trace.root_service,
             root_operation: &trace.root_operation,
-            start_unix_nano: trace.start.to_string(),
+            start_unix_nano: unix_nano(Timestamp(trace.start)),
             duration_ns: trace.end.saturating_sub(trace.start).to_string(),
             span_count: trace.spans,
             error_count: trace.errors,
@@ -187,7 +187,7 @@ impl<'a> SpanDto<'a> {
             service: span.service_name(),
             instance: span.instance(),
             version: span.service_version(),
-            start_unix_nano: span.start().0.to_string(),
+            start_unix_nano: unix_nano(span.start()),
             duration_ns: span.duration().0.to_string(),
             status: StatusDto {
                 code: status_word(span.status_code()),
@@ -208,9 +208,14 @@ impl<'a> SpanDto<'a> {
     }
 }
 
+/// Nanoseconds since 1970 as OTLP has them, without a sign: a `Timestamp` carries the upper half of them as negative numbers.
+pub(crate) fn unix_nano(time: Timestamp) -> String {
+    (time.0 as u64).to_string()
+}
+
 fn events<S: Serializer>(span: &SpanRef<'_>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(span.events().map(|event: Event<'_>| EventDto {
-        time_unix_nano: event.time.0.to_string(),
+        time_unix_nano: unix_nano(event.time),
         name: event.name,
         attributes: AttributesDto(event.attributes),
         dropped_attributes_count: event.dropped_attributes_count,
