@@ -2,6 +2,7 @@
 
 use crate::fault::Campaign;
 use crate::sim::{Answer, SECOND};
+use std::collections::BTreeMap;
 
 /// Requests before this are those of a system that has just started.
 const WARM: u64 = 15 * SECOND;
@@ -13,6 +14,9 @@ const SHARE_MIN: f64 = 0.1;
 const SHAKEN_MIN: usize = 10;
 /// Share of all requests, beyond the usual, up to which a harmless change is harmless.
 const HARMLESS_MAX: f64 = 0.005;
+/// Share of the requests that end within a step up to which a harmless change is harmless, if there are this many.
+const MOMENT_SHARE_MAX: f64 = 0.1;
+const MOMENT_SHAKEN_MIN: u32 = 4;
 /// Steps in which the first shaken request is looked for: one alone may be chance.
 const STEP: u64 = 5 * SECOND;
 
@@ -24,6 +28,8 @@ pub(crate) struct Felt {
     /// The same over all entries.
     pub(crate) overall: f64,
     is_felt: bool,
+    /// Whether there was a moment in which many requests were shaken.
+    had_bad_moment: bool,
     /// End of the first shaken request of the first step with clearly more of them than usual.
     pub(crate) first: Option<u64>,
 }
@@ -36,7 +42,7 @@ impl Felt {
 
     /// Whether visitors noticed nothing.
     pub(crate) fn is_harmless(&self) -> bool {
-        self.overall < HARMLESS_MAX && !self.is_felt
+        self.overall < HARMLESS_MAX && !self.is_felt && !self.had_bad_moment
     }
 }
 
@@ -75,7 +81,21 @@ pub(crate) fn judge(answers: &[Answer], entries: usize, when: Campaign) -> Felt 
         .collect();
     shaken.sort_unstable();
     felt.first = first(&shaken, usual_a_step);
+    felt.had_bad_moment = had_bad_moment(answers, &is_shaken);
     felt
+}
+
+/// Whether many requests of one step, at any time after the start, were shaken.
+fn had_bad_moment(answers: &[Answer], is_shaken: &dyn Fn(&Answer) -> bool) -> bool {
+    let mut steps: BTreeMap<u64, (u32, u32)> = BTreeMap::new();
+    for answer in answers.iter().filter(|answer| answer.start >= WARM) {
+        let (all, shaken) = steps.entry(answer.end / STEP).or_default();
+        *all += 1;
+        *shaken += u32::from(is_shaken(answer));
+    }
+    steps
+        .values()
+        .any(|(all, shaken)| *shaken >= MOMENT_SHAKEN_MIN && f64::from(*shaken) > MOMENT_SHARE_MAX * f64::from(*all))
 }
 
 fn limit(answers: &[Answer], entry: usize, when: Campaign) -> u64 {
@@ -135,5 +155,8 @@ mod tests {
         let felt = check(|number| (1200..1900).contains(&number) || number == 1010);
         assert!(felt.is_felt() && !felt.is_harmless());
         assert_eq!(felt.first, Some(122 * SECOND));
+        // Few of all requests, but all of one moment.
+        let moment = check(|number| (1500..1520).contains(&number));
+        assert!(!moment.is_felt() && !moment.is_harmless());
     }
 }

@@ -112,7 +112,12 @@ impl Choice<'_> {
 
     /// Operations that see enough requests, of services with enough copies. The first layer is hit more rarely.
     fn an_op(&mut self, pods: usize) -> Option<OpId> {
-        let with_entries = self.rng.f64() < 0.1 && !matches!(self.fault.kind, Kind::NewService | Kind::Day);
+        // The way from visitors to an entry is in no span, and an entry is no new service.
+        let never = matches!(
+            self.fault.kind,
+            Kind::NewService | Kind::Day | Kind::NetworkDelay | Kind::NetworkLoss
+        );
+        let with_entries = self.rng.f64() < 0.1 && !never;
         let fits = |op: &OpId| {
             let service = &self.system.services[self.system.ops[*op].service];
             service.protocol != Protocol::Messages

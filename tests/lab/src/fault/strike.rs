@@ -35,6 +35,15 @@ pub(crate) struct Campaign {
 
 /// Changes a system before it runs, where a kind needs that.
 pub(crate) fn prepare(fault: &Fault, system: &mut System) {
+    // Whatever goes up and down by itself was sized for its peak.
+    let peak = match fault.kind {
+        Kind::Growth => 1.0 + GROWTH,
+        Kind::DailyRhythm => 1.0 + DAY_SWING,
+        _ => 1.0,
+    };
+    for entry in &mut system.entries {
+        entry.rate /= peak;
+    }
     if fault.kind != Kind::RetryStorm {
         return;
     }

@@ -70,8 +70,20 @@ impl Named {
     }
 }
 
+/// Share of its questions that a store answers below which it looks from everywhere like one that never answers.
+const ANSWERED_MIN: f64 = 0.2;
+
+/// What is known of a run only when it runs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Known {
+    /// The copy that is hit.
+    pub(crate) bad_pod: Option<String>,
+    /// Share of the questions to the store that it answered while it was slow.
+    pub(crate) answered: Option<f64>,
+}
+
 /// Who may be named first. A service also stands for everything that belongs to it.
-pub(crate) fn culprits(fault: &Fault, system: &System, bad_pod: Option<&str>) -> Vec<Named> {
+pub(crate) fn culprits(fault: &Fault, system: &System, known: &Known) -> Vec<Named> {
     let service = |id: usize| Named::new("service", &system.services[id].name);
     let store = |kind: &'static str, id: usize| Named::new(kind, &system.stores[id].address);
     // Callers know a service that sends nothing by its address alone.
@@ -88,9 +100,9 @@ pub(crate) fn culprits(fault: &Fault, system: &System, bad_pod: Option<&str>) ->
         }
         Kind::BadPod => {
             let mut names = both(fault.service);
-            names.extend(bad_pod.map(|pod| Named {
+            names.extend(known.bad_pod.as_ref().map(|pod| Named {
                 kind: "instance",
-                name: pod.to_owned(),
+                name: pod.clone(),
                 service: Some(system.services[fault.service].name.clone()),
             }));
             names
@@ -141,9 +153,12 @@ fn ways(fault: &Fault, system: &System) -> Vec<Named> {
 }
 
 /// Kinds of cause that are right.
-pub(crate) fn causes(fault: &Fault) -> Vec<&'static str> {
+pub(crate) fn causes(fault: &Fault, known: &Known) -> Vec<&'static str> {
     match fault.kind {
         Kind::Crash | Kind::Hang | Kind::DeadDatabase | Kind::DeadExternal => vec!["unavailable"],
+        Kind::SlowDatabase | Kind::SlowExternal if known.answered.is_some_and(|share| share < ANSWERED_MIN) => {
+            vec!["slow", "unavailable"]
+        }
         Kind::SlowCode | Kind::SlowDatabase | Kind::SlowExternal => vec!["slow"],
         Kind::Errors => vec!["errors"],
         Kind::CacheBreakdown => vec!["cache_breakdown"],
@@ -158,7 +173,7 @@ pub(crate) fn causes(fault: &Fault) -> Vec<&'static str> {
 }
 
 /// The copy, machine or version that carries it.
-pub(crate) fn dimension(fault: &Fault, system: &System, bad_pod: Option<&str>) -> Option<Named> {
+pub(crate) fn dimension(fault: &Fault, system: &System, known: &Known) -> Option<Named> {
     let of = |kind, name: &str| Named {
         kind,
         name: name.to_owned(),
@@ -166,7 +181,7 @@ pub(crate) fn dimension(fault: &Fault, system: &System, bad_pod: Option<&str>) -
     };
     match fault.kind {
         Kind::NodeDead | Kind::NodeSlow => Some(Named::new("node", &system.nodes[fault.node])),
-        Kind::BadPod => bad_pod.map(|pod| of("instance", pod)),
+        Kind::BadPod => known.bad_pod.as_ref().map(|pod| of("instance", pod)),
         Kind::BadDeploy => Some(of("version", &fault.version)),
         _ => None,
     }

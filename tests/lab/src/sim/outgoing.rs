@@ -160,6 +160,7 @@ async fn question(place: &Place, store: StoreId, step: usize, timeout_ms: f64) -
 /// cancelled.
 async fn answer(world: &World, store: StoreId, until: u64) -> Result<(), Failure> {
     let (what, state) = (&world.system.stores[store], &world.stores[store]);
+    state.asked.set(state.asked.get() + 1);
     world.clock.sleep(world.time(2.0 * super::flow::WAY_MS, 0.3)).await;
     if !state.alive.get() {
         return Err(Failure::Refused);
@@ -169,5 +170,9 @@ async fn answer(world: &World, store: StoreId, until: u64) -> Result<(), Failure
     };
     let end = world.clock.now() + world.time(what.work_ms * state.slowness.get(), what.sigma);
     world.clock.sleep_until(end.min(until)).await;
-    if end > until { Err(Failure::Timeout) } else { Ok(()) }
+    if end > until {
+        return Err(Failure::Timeout);
+    }
+    state.answered.set(state.answered.get() + 1);
+    Ok(())
 }

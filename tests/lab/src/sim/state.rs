@@ -101,6 +101,9 @@ pub(crate) struct StoreState {
     pub(crate) alive: Cell<bool>,
     pub(crate) slowness: Cell<f64>,
     pub(crate) hit: Cell<f64>,
+    /// Questions so far, and those that got an answer.
+    pub(crate) asked: Cell<u64>,
+    pub(crate) answered: Cell<u64>,
 }
 
 #[derive(Default)]
@@ -158,6 +161,8 @@ impl World {
             alive: Cell::new(true),
             slowness: Cell::new(1.0),
             hit: Cell::new(store.hit),
+            asked: Cell::new(0),
+            answered: Cell::new(0),
         });
         let nodes = system.nodes.iter().map(|_| NodeState {
             slowness: Cell::new(1.0),
