@@ -37,6 +37,9 @@ pub(super) struct Args {
     /// What is spoiled before it is judged
     #[arg(long, value_enum)]
     degrade: Option<Degrade>,
+    /// An `epicenter` that is built already, with `simulate` beside it, instead of building them
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
     /// A day without a fault instead, 24 simulated hours for every seed
     #[arg(long)]
     day: bool,
@@ -117,7 +120,10 @@ fn seeds(text: &str) -> Result<(u64, u64)> {
 
 /// Simulates, judges, compares, prints.
 pub(super) fn run(args: &Args, jobs: usize, misses: bool) -> Result<()> {
-    let program = crate::workspace::release_build()?;
+    let program = match &args.program {
+        Some(program) => program.clone(),
+        None => crate::workspace::release_build()?,
+    };
     let simulator = program.with_file_name("simulate");
     let scratch = Scratch::make(&crate::workspace::target()?)?;
     let chosen = args.chosen();

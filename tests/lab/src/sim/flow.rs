@@ -141,10 +141,14 @@ async fn serve(world: &Rc<World>, pod: &Rc<Pod>, op: OpId, from: Ids) -> Result<
         op,
         ids: from,
     };
+    if world.trouble(pod, op).hangs {
+        std::future::pending::<()>().await;
+    }
     let is_full = pod.workers.waiting() >= service.queue;
     let mut begun = world.clock.now();
     if is_full && service.is_threaded {
-        return Err(Failure::Full);
+        // Its line of connections is full: the operating system answers.
+        return Err(Failure::Refused);
     }
     if place.tracing() != Tracing::Breaks {
         place.ids = place.child();
@@ -179,9 +183,6 @@ pub(super) async fn work(place: &Place) -> (Result<(), Failure>, bool) {
     let world = &place.world;
     let op = &world.system.ops[place.op];
     let trouble = world.trouble(&place.pod, place.op);
-    if trouble.hangs {
-        std::future::pending::<()>().await;
-    }
     let mut own = world.time(op.work_ms * trouble.slowness, op.sigma) + nanoseconds(trouble.extra_ms);
     if world.chance(world.system.services[op.service].pauses) {
         own += world.time(PAUSE_MS, 0.4);

@@ -80,7 +80,8 @@ fn add_service(system: &mut System, layer: usize, names: &mut Names, rng: &mut f
             _ => Balance::LeastBusy,
         },
         old_conventions: chance(rng, 0.35),
-        is_threaded: chance(rng, 0.5),
+        // What stands at the edge takes everything in at once, or nobody would see the wait of a visitor.
+        is_threaded: chance(rng, 0.5) && layer > 0,
         records_exceptions: chance(rng, 0.7),
         layer,
         pods: match rng.f64() {
