@@ -106,7 +106,8 @@ impl Plan {
         }
     }
 
-    fn epoch_ns(&self) -> u64 {
+    /// When the simulation begins, in nanoseconds since 1970.
+    pub fn epoch_ns(&self) -> u64 {
         (EPOCH_S + (self.seed % 10_000) * DAY_S) * SECOND
     }
 

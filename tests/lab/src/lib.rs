@@ -1,7 +1,7 @@
 //! The lab: simulated systems that send OTLP and break on purpose, and load and questions for benches.
 //!
 //! Random systems in virtual time, for scores: `system` draws one from a seed, `sim` runs it, `fault` breaks it, `felt` looks
-//! whether visitors notice, `telemetry` writes what instrumentation would send, `experiment` puts them together.
+//! whether visitors notice, `telemetry` writes what instrumentation would send, `experiment` puts them together, `replay` plays the outcome live.
 //!
 //! Hand-written systems in real time, for the demo: `scenario` describes one, `world` is its state, `request` moves requests
 //! through it, `spans` records, `export` sends, `demo` plays it.
@@ -17,6 +17,7 @@ pub mod fault;
 mod felt;
 pub mod load;
 pub mod payload;
+pub mod replay;
 mod request;
 pub mod scenario;
 mod sim;

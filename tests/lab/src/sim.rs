@@ -18,3 +18,6 @@ pub(crate) use pods::Naming;
 pub(crate) use record::{Failure, Record, What};
 pub(crate) use state::{EdgeState, Pod, Tracing, Trouble, World};
 pub(crate) use traffic::{Answer, Traffic};
+
+#[cfg(test)]
+mod tests;

@@ -240,3 +240,6 @@ impl System {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,14 @@
 //! `simulate`: a random system from a seed, healthy, then broken, then mended, as an OTLP file for `epicenter analyze`, with
-//! the truth beside it.
+//! the truth beside it; played live to a server as well, when told to.
 
 use anyhow::{Context, Result};
 use clap::Parser;
 use epicenter_lab::experiment::{self, Plan};
 use epicenter_lab::fault::Kind;
+use epicenter_lab::replay;
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -20,6 +22,9 @@ struct Args {
     /// Folder for `spans.pb.zst` and `truth.json`; made if it is not there
     #[arg(long, value_name = "DIR", required_unless_present = "kind")]
     out: Option<PathBuf>,
+    /// Play it live afterwards, in real time, to a server's OTLP over gRPC
+    #[arg(long, value_name = "URL")]
+    play: Option<String>,
     /// Only say what kind of change the seed stands for
     #[arg(long)]
     kind: bool,
@@ -77,5 +82,24 @@ fn main() -> Result<()> {
     std::fs::create_dir_all(&out).with_context(|| format!("could not make {}", out.display()))?;
     let truth = experiment::run(&plan, &out)?;
     writeln!(std::io::stdout().lock(), "{}", serde_json::to_string(&truth)?)?;
+    let Some(endpoint) = args.play else { return Ok(()) };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let file = out.join(experiment::SPANS);
+    let played = runtime.block_on(replay::replay(&file, &endpoint, plan.epoch_ns(), now_unix_nano()))?;
+    let line = serde_json::json!({
+        "spans": played.spans,
+        "requests_failed": played.failed,
+        "moved_ns": played.moved_ns.to_string(),
+    });
+    writeln!(std::io::stdout().lock(), "{line}")?;
     Ok(())
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a live server expects spans of now; the lab stands outside of it"
+)]
+fn now_unix_nano() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -5,7 +5,7 @@ use super::{Call, OpId, Step, System};
 
 /// Spans of one request at an entry, aimed at.
 const ENTRY_SPANS: (f64, f64) = (14.0, 55.0);
-/// Calls of one operation.
+/// Calls of one operation, unless there is nobody else to make them.
 const FAN_OUT_MAX: usize = 6;
 
 /// Gives every operation its calls, from the last layer to the first. Time-outs are set later, when times are known.
@@ -48,8 +48,10 @@ fn reach_the_rest(system: &mut System, is_called: &[bool], rng: &mut fastrand::R
         let callers: Vec<OpId> = (0..op)
             .filter(|caller| is_caller(system, *caller))
             .filter(|caller| system.services[system.ops[*caller].service].layer < layer)
-            .filter(|caller| system.steps(*caller).len() < FAN_OUT_MAX)
             .collect();
+        let few = |caller: &OpId| system.steps(*caller).len() < FAN_OUT_MAX;
+        let free: Vec<OpId> = callers.iter().copied().filter(few).collect();
+        let callers = if free.is_empty() { callers } else { free };
         let share = 0.15 + 0.5 * rng.f64();
         // Somebody near rather than the first layer, or the entries would call everybody.
         let from = callers.len().saturating_sub(1 + callers.len() / 2);
