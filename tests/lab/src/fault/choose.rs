@@ -172,7 +172,8 @@ impl Choice<'_> {
         Some(())
     }
 
-    /// A machine with copies of at least two services, one of which sees enough requests.
+    /// A machine with copies of at least two services that see enough requests: with one alone nobody could tell the machine
+    /// from the copy.
     fn a_node(&mut self) -> Option<()> {
         let system = self.system;
         let homes = |node: usize| {
@@ -190,7 +191,7 @@ impl Choice<'_> {
         let those: Vec<usize> = (0..self.system.nodes.len())
             .filter(|node| {
                 let homes = homes(*node);
-                homes.len() >= 2 && homes.iter().any(busy)
+                homes.iter().filter(|id| busy(id)).count() >= 2
             })
             .collect();
         self.fault.node = *those.get(self.rng.usize(..those.len().max(1)))?;

@@ -64,8 +64,7 @@ fn play(system: System, change: impl FnOnce(&Rc<World>, &Traffic) + 'static) -> 
     world.clock.run_until(30 * SECOND);
     world.export_all();
     world.clock.end();
-    let all = written.borrow().clone();
-    all
+    written.take()
 }
 
 fn longest_ms(records: &[(usize, Record)], of: usize, wanted: impl Fn(What) -> bool) -> u64 {
