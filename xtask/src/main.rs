@@ -31,7 +31,7 @@ enum Chore {
     Tidy,
     /// Measure what a span costs
     Bench(bench::Args),
-    /// Measure how often the localizer is right, on recorded failures
+    /// Measure how often the localizer is right, on recorded failures or on simulated ones
     Score(score::Args),
 }
 

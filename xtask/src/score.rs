@@ -4,14 +4,17 @@
 //! exactly as a user would run it. The truth is read here and never reaches the program. Printed are AC@k, the share
 //! of cases with a true culprit among the first k suspects, and Avg@5, the mean of AC@1 to AC@5, by set and fault kind.
 //!
+//! With `--lab` the failures are simulated ones, see `lab`.
+//!
 //! Source: the measures of MicroRank (WWW'21) and of the root cause analysis benchmarks since.
 
 mod case;
+mod lab;
 mod table;
 
 use anyhow::{Result, ensure};
-use case::{Case, Outcome};
-use std::path::{Path, PathBuf};
+use case::Case;
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -29,6 +32,8 @@ pub(crate) struct Args {
     /// Only this data set; may be given more than once
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
+    #[command(flatten)]
+    lab: lab::Args,
     /// Analyses that run side by side
     #[arg(long, default_value_t = 2, value_name = "N")]
     jobs: usize,
@@ -43,6 +48,9 @@ pub(crate) struct Args {
 /// Builds the program in release mode and scores it on every data set that is there.
 pub(crate) fn run(args: &Args) -> Result<()> {
     ensure!(args.jobs > 0, "--jobs must be at least 1");
+    if args.lab.is_wanted() {
+        return lab::run(&args.lab, args.jobs, args.misses);
+    }
     let sets = case::find_sets(&args.datasets, &args.only)?;
     if sets.is_empty() {
         eprintln!(
@@ -55,7 +63,8 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let mut outcomes = Vec::new();
     for set in &sets {
         eprintln!("score: {} cases of {}", set.cases.len(), set.name);
-        outcomes.extend(run_cases(&program, &set.cases, args.jobs)?);
+        let analyze = |case: &Case| case.analyze(&program);
+        outcomes.extend(side_by_side(&set.cases, args.jobs, analyze)?);
     }
     let table = table::render(&outcomes);
     eprintln!();
@@ -73,18 +82,18 @@ fn print(text: &str) -> Result<()> {
     Ok(std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes())?)
 }
 
-/// Runs `jobs` analyses side by side; the outcomes come back in the order of the cases.
-fn run_cases(program: &Path, cases: &[Case], jobs: usize) -> Result<Vec<Outcome>> {
+/// Does something with every item, `jobs` of them side by side; what came of them is in the order of the items.
+fn side_by_side<T: Sync, R: Send>(items: &[T], jobs: usize, work: impl Fn(&T) -> Result<R> + Sync) -> Result<Vec<R>> {
     let next = AtomicUsize::new(0);
-    let done: Mutex<Vec<(usize, Result<Outcome>)>> = Mutex::new(Vec::new());
-    let bar = indicatif::ProgressBar::new(cases.len() as u64);
+    let done: Mutex<Vec<(usize, Result<R>)>> = Mutex::new(Vec::new());
+    let bar = indicatif::ProgressBar::new(items.len() as u64);
     std::thread::scope(|scope| {
         for _ in 0..jobs {
             scope.spawn(|| {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(case) = cases.get(index) else { break };
-                    let outcome = case.analyze(program);
+                    let Some(item) = items.get(index) else { break };
+                    let outcome = work(item);
                     bar.inc(1);
                     if let Ok(mut done) = done.lock() {
                         done.push((index, outcome));
@@ -94,7 +103,7 @@ fn run_cases(program: &Path, cases: &[Case], jobs: usize) -> Result<Vec<Outcome>
         }
     });
     bar.finish_and_clear();
-    let mut done = done.into_inner().map_err(|_| anyhow::anyhow!("an analysis panicked"))?;
+    let mut done = done.into_inner().map_err(|_| anyhow::anyhow!("a job panicked"))?;
     done.sort_by_key(|(index, _)| *index);
     done.into_iter().map(|(_, outcome)| outcome).collect()
 }

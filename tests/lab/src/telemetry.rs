@@ -1,0 +1,9 @@
+//! What leaves the simulated system: spans in the words of the semantic conventions (`words`), in files (`files`), and less
+//! than all of it where an option says so (`degrade`). Truth is written elsewhere and never here.
+
+mod degrade;
+mod files;
+mod words;
+
+pub(crate) use degrade::{Degrade, Skew};
+pub(crate) use files::SpanFile;
