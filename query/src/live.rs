@@ -16,7 +16,7 @@ use crate::http::dto::graph::GraphDto;
 use crate::http::dto::incident::IncidentDto;
 use crate::metrics::Metrics;
 use epicenter_incident::{Change, Counters, Engine, GraphSnapshot, Incident};
-use epicenter_schema::{DurationNs, SpanBatch, Timestamp};
+use epicenter_schema::{DurationNs, Timestamp};
 use epicenter_storage::{Clock, Tail, TailItem};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -119,12 +119,20 @@ impl Loop {
     fn take(&self, item: &TailItem) {
         let behind = ((self.clock)() - item.received).0.max(0).unsigned_abs();
         self.metrics.set_live_behind_ns(behind);
-        self.observe(&item.batch);
+        self.observe(item);
         self.advance(item.received - nanoseconds(self.lateness), item.replayed);
     }
 
-    fn observe(&self, batch: &SpanBatch) {
-        self.survive("taking spans in", || self.live.engine().observe(batch));
+    fn observe(&self, item: &TailItem) {
+        self.survive("taking spans in", || {
+            let mut engine = self.live.engine();
+            if item.replayed {
+                // Of what was sealed it is not known when each span was received.
+                engine.observe(&item.batch);
+            } else {
+                engine.observe_received(&item.batch, item.received);
+            }
+        });
     }
 
     fn advance(&self, watermark: Timestamp, replaying: bool) {

@@ -161,8 +161,28 @@ impl Metrics {
             ),
             (
                 "epicenter_live_late_spans_total",
-                "Spans that came after their window had closed.",
+                "Spans that came too late for the graph.",
                 engine.late,
+            ),
+            (
+                "epicenter_live_late_counted_spans_total",
+                "Spans that came after their window was judged, counted in the graph.",
+                engine.late_counted,
+            ),
+            (
+                "epicenter_live_orphaned_spans_total",
+                "Spans whose parent was not received.",
+                engine.orphaned,
+            ),
+            (
+                "epicenter_live_sampled_spans_total",
+                "Spans that stand for more than themselves by their trace state.",
+                engine.sampled,
+            ),
+            (
+                "epicenter_live_repeated_spans_total",
+                "Spans that were received more than once.",
+                engine.repeated,
             ),
             (
                 "epicenter_live_oversized_spans_total",
@@ -173,6 +193,16 @@ impl Metrics {
                 "epicenter_live_hurried_traces_total",
                 "Traces dropped, too many were waiting.",
                 engine.hurried,
+            ),
+            (
+                "epicenter_live_hurried_spans_total",
+                "Spans of dropped traces.",
+                engine.hurried_spans,
+            ),
+            (
+                "epicenter_live_hurried_windows_total",
+                "Windows that wait less than a minute for late spans, too many are held.",
+                engine.hurried_windows,
             ),
             (
                 "epicenter_live_unanswered_calls_total",

@@ -37,5 +37,5 @@ pub use summary::{NodeSum, Part, Summary, Traffic};
 pub use weight::Weight;
 pub use window::{
     Callee, Dimension, DimensionKey, DimensionStats, Direction, EdgeKey, EdgeStats, Exemplars, FlowKey, FlowStats,
-    OpKey, OpStats, SpanCounts, Weighed, Window, Words,
+    OpKey, OpStats, SpanCounts, Tally, Weighed, Window, Words,
 };

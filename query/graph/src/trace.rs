@@ -309,7 +309,7 @@ impl Walker {
         seen.clear();
         seen.extend(self.kids(index).iter().map(|kid| self.doer(*kid, answers)));
         let last = seen.last().map_or(Names::NONE, |(service, _)| *service);
-        *op.last_child.entry(last).or_default() += 1;
+        op.last_child(last);
         seen.sort_unstable();
         seen.dedup();
         for (service, name) in &seen {

@@ -146,7 +146,7 @@ pub struct FlowStats {
 
 /// What something is called by most, of a few words.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Words(Vec<(NameId, u64)>);
+pub struct Words(Tally<NameId>);
 
 /// Requests as they were before sampling, as far as senders tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -169,33 +169,96 @@ impl Weighed {
     }
 }
 
+/// How often each of a few things was, in little room: most have one or two.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tally<K>(Vec<(K, u64)>);
+
+impl<K> Default for Tally<K> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<K: Copy + Ord> Tally<K> {
+    /// Counts a thing, if it is known or there are fewer than `max` others.
+    fn add(&mut self, key: K, count: u64, max: usize) {
+        match self.0.binary_search_by_key(&key, |(known, _)| *known) {
+            Ok(at) => self.0[at].1 += count,
+            Err(at) if self.0.len() < max => {
+                if self.0.is_empty() {
+                    self.0.reserve_exact(1);
+                }
+                self.0.insert(at, (key, count));
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn merge(&mut self, other: &Self, max: usize) {
+        other.0.iter().for_each(|(key, count)| self.add(*key, *count, max));
+    }
+
+    /// How often it was; none for never.
+    pub fn get(&self, key: &K) -> Option<&u64> {
+        let at = self.0.binary_search_by_key(key, |(known, _)| *known).ok()?;
+        Some(&self.0[at].1)
+    }
+
+    /// The things, in no order that means anything.
+    pub fn keys(&self) -> impl Iterator<Item = &K> {
+        self.0.iter().map(|(key, _)| key)
+    }
+
+    /// The things with how often they were.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &u64)> {
+        self.0.iter().map(|(key, count)| (key, count))
+    }
+}
+
 /// A few traces that show something: the largest by a measure, ties by id.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Exemplars(Vec<(i64, TraceId)>);
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Exemplars {
+    kept: [(i64, TraceId); EXEMPLARS_MAX],
+    count: usize,
+}
 
 impl Exemplars {
     /// Offers a trace with its measure.
     pub fn offer(&mut self, measure: i64, trace: TraceId) {
-        if self.0.len() == EXEMPLARS_MAX && self.0.last().is_some_and(|(least, _)| *least > measure) {
+        if self.count == EXEMPLARS_MAX && self.kept[EXEMPLARS_MAX - 1].0 > measure {
             return;
         }
-        if self.0.iter().any(|(_, t)| *t == trace) {
+        let mut offered = (measure, trace);
+        if let Some(same) = self.kept[..self.count].iter_mut().find(|(_, kept)| *kept == trace) {
+            // A trace that shows it several times counts by the most telling.
+            same.0 = same.0.max(measure);
+            self.kept[..self.count].sort_by(Self::order);
             return;
         }
-        self.0.push((measure, trace));
-        self.0.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.0.cmp(&b.1.0)));
-        self.0.truncate(EXEMPLARS_MAX);
+        for kept in &mut self.kept[..self.count] {
+            if Self::order(&offered, kept).is_lt() {
+                std::mem::swap(&mut offered, kept);
+            }
+        }
+        if self.count < EXEMPLARS_MAX {
+            self.kept[self.count] = offered;
+            self.count += 1;
+        }
+    }
+
+    fn order(a: &(i64, TraceId), b: &(i64, TraceId)) -> std::cmp::Ordering {
+        b.0.cmp(&a.0).then(a.1.0.cmp(&b.1.0))
     }
 
     fn merge(&mut self, other: &Self) {
-        for (measure, trace) in &other.0 {
+        for (measure, trace) in &other.kept[..other.count] {
             self.offer(*measure, *trace);
         }
     }
 
     /// The traces, the most telling first.
     pub fn traces(&self) -> impl Iterator<Item = TraceId> {
-        self.0.iter().map(|(_, trace)| *trace)
+        self.kept[..self.count].iter().map(|(_, trace)| *trace)
     }
 }
 
@@ -221,9 +284,9 @@ pub struct OpStats {
     /// Durations of entries.
     pub duration: Sketch,
     /// How many spans have a child of that service and name.
-    pub children: HashMap<(NameId, NameId), u64>,
+    pub children: Tally<(NameId, NameId)>,
     /// Which service did the last child of how many spans; the empty name for spans without children.
-    pub last_child: HashMap<NameId, u64>,
+    pub last_child: Tally<NameId>,
     /// The slowest by self time, or by duration for entries.
     pub slowest: Exemplars,
     /// Failed ones.
@@ -448,9 +511,11 @@ fn entry<'a, K: Eq + std::hash::Hash, V: Default>(
 
 impl OpStats {
     pub(crate) fn child(&mut self, service: NameId, name: NameId) {
-        if self.children.len() < CHILDREN_MAX || self.children.contains_key(&(service, name)) {
-            *self.children.entry((service, name)).or_default() += 1;
-        }
+        self.children.add((service, name), 1, CHILDREN_MAX);
+    }
+
+    pub(crate) fn last_child(&mut self, service: NameId) {
+        self.last_child.add(service, 1, CHILDREN_MAX);
     }
 
     fn merge(&mut self, other: &Self) {
@@ -463,14 +528,8 @@ impl OpStats {
         self.weighed.merge(other.weighed);
         self.self_time.merge(&other.self_time);
         self.duration.merge(&other.duration);
-        for (child, count) in &other.children {
-            if self.children.len() < CHILDREN_MAX || self.children.contains_key(child) {
-                *self.children.entry(*child).or_default() += count;
-            }
-        }
-        for (service, count) in &other.last_child {
-            *self.last_child.entry(*service).or_default() += count;
-        }
+        self.children.merge(&other.children, CHILDREN_MAX);
+        self.last_child.merge(&other.last_child, CHILDREN_MAX);
         self.slowest.merge(&other.slowest);
         self.failed.merge(&other.failed);
     }
@@ -479,28 +538,23 @@ impl OpStats {
 impl Words {
     /// Counts a word; none is counted for the empty one.
     pub(crate) fn add(&mut self, word: NameId, count: u64) {
-        if word == Names::NONE {
-            return;
-        }
-        match self.0.binary_search_by_key(&word, |(known, _)| *known) {
-            Ok(at) => self.0[at].1 += count,
-            Err(at) if self.0.len() < WORDS_MAX => self.0.insert(at, (word, count)),
-            Err(_) => {}
+        if word != Names::NONE {
+            self.0.add(word, count, WORDS_MAX);
         }
     }
 
     fn merge(&mut self, other: &Self) {
-        other.0.iter().for_each(|(word, count)| self.add(*word, *count));
+        self.0.merge(&other.0, WORDS_MAX);
     }
 
     /// The most frequent one, of equals the first by name.
     pub fn most<'a>(&self, names: &'a Names) -> Option<&'a str> {
-        let word = |id: NameId| names.get(id).as_ref();
+        let word = |id: &NameId| names.get(*id).as_ref();
         let most = self
             .0
             .iter()
-            .max_by_key(|(id, count)| (*count, std::cmp::Reverse(word(*id))));
-        most.map(|(id, _)| word(*id))
+            .max_by_key(|(id, count)| (**count, std::cmp::Reverse(word(id))));
+        most.map(|(id, _)| word(id))
     }
 }
 

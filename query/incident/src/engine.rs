@@ -8,6 +8,7 @@ use crate::config::{Config, nanoseconds};
 use crate::incident::{Change, Incident, State};
 use crate::memory::{Learning, Recent};
 use crate::review;
+use crate::slots::{Slot, Slots};
 use epicenter_detect::{Baseline, Place, Signal, Symptom, symptoms};
 use epicenter_graph::{Builder, GraphSnapshot, Window};
 use epicenter_localize::{Diagnosis, Scene, diagnose};
@@ -39,12 +40,24 @@ const REVIEW_WINDOWS: u64 = 6;
 pub struct Counters {
     /// Spans taken in, learned ones included.
     pub observed: u64,
-    /// Spans that came after their window had closed; they are counted nowhere else.
+    /// Spans that came too late for the graph; they are counted nowhere else.
     pub late: u64,
+    /// Spans that came after their window had been judged, and are counted in the graph.
+    pub late_counted: u64,
     /// Spans beyond the largest trace that is looked at.
     pub oversized: u64,
     /// Traces dropped unjudged because too many spans were waiting.
     pub hurried: u64,
+    /// Their spans.
+    pub hurried_spans: u64,
+    /// Windows that settled early because too many spans were held: what comes late for them is not counted.
+    pub hurried_windows: u64,
+    /// Spans whose parent was not received.
+    pub orphaned: u64,
+    /// Spans that stand for more than themselves.
+    pub sampled: u64,
+    /// The same span again.
+    pub repeated: u64,
     /// Calls with no span behind them.
     pub unanswered: u64,
     /// Operations, edges and the like beyond what a window keeps.
@@ -76,6 +89,7 @@ pub struct Engine {
     baseline: Baseline,
     learning: Learning,
     recent: Recent,
+    slots: Slots,
     /// Windows of the last looks with their symptoms' presence, the newest last.
     last: Vec<(Timestamp, Window, bool)>,
     recording: Option<Recording>,
@@ -101,6 +115,7 @@ impl Engine {
         Self {
             builder: Builder::new(nanoseconds(config.window)),
             learning: Learning::new(nanoseconds(config.warm_up)),
+            slots: Slots::new(nanoseconds(config.window)),
             config,
             baseline: Baseline::default(),
             recent: Recent::default(),
@@ -137,6 +152,12 @@ impl Engine {
         self.builder.observe(batch);
     }
 
+    /// The same for spans that were received then, by whose clocks they are not believed where these cannot be right.
+    pub fn observe_received(&mut self, batch: &SpanBatch, received: Timestamp) {
+        self.end_recording();
+        self.builder.observe_received(batch, received);
+    }
+
     /// Time has come this far: closes every window that ended before, judges them in order, and tells what became of
     /// incidents. May be called with the wall clock, less the lateness that spans are allowed, when no spans come.
     pub fn advance(&mut self, watermark: Timestamp) -> Vec<Change> {
@@ -149,6 +170,7 @@ impl Engine {
         }
         let frontier = Timestamp(watermark.0.div_euclid(self.window().0) * self.window().0);
         self.fill_gap(frontier, &mut changes);
+        self.settle();
         changes
     }
 
@@ -164,6 +186,7 @@ impl Engine {
         if self.recorded {
             self.judge_whole(&mut changes);
         }
+        self.settle();
         changes
     }
 
@@ -178,14 +201,27 @@ impl Engine {
         review::graph(self.review(), at, window)
     }
 
+    /// What is to be remembered for good since this was asked last, in order.
+    pub fn take_slots(&mut self) -> Vec<Slot> {
+        self.slots.take()
+    }
+
+    /// What is still to be remembered of the time from `after` on, as far as it is known; the last slot may be short.
+    pub fn young_slots(&self, after: Timestamp) -> Vec<Slot> {
+        review::young(self.review(), &self.slots, after)
+    }
+
     /// What became of the spans.
     pub fn counters(&self) -> Counters {
         let spans = self.builder.counters();
         Counters {
             observed: spans.observed,
             late: spans.late,
+            late_counted: spans.late_counted,
             oversized: spans.oversized,
             hurried: spans.hurried,
+            hurried_spans: spans.hurried_spans,
+            hurried_windows: spans.hurried_windows,
             ..self.counters
         }
     }
@@ -197,6 +233,32 @@ impl Engine {
             names: self.builder.names(),
             step: self.window(),
             incidents: &self.incidents,
+        }
+    }
+
+    /// Takes the windows that nothing can be added to any more.
+    fn settle(&mut self) {
+        for settled in self.builder.take_settled() {
+            if self.recorded {
+                continue;
+            }
+            if let Some(window) = settled.window {
+                self.recent.replace(settled.start, window);
+            }
+            if self.slots.misses(settled.start)
+                && let Some(window) = self.recent.get(settled.start)
+            {
+                let done = self.slots.add(settled.start, settled.start + self.window(), window);
+                self.put_slot(done);
+            }
+        }
+    }
+
+    fn put_slot(&mut self, done: Option<(Timestamp, Window)>) {
+        if let Some((start, sum)) = done {
+            let length = self.slots.length();
+            let summary = review::summary(&self.review(), &sum, length, start + length);
+            self.slots.put(Slot { start, summary });
         }
     }
 
@@ -246,6 +308,9 @@ impl Engine {
         let step = self.window();
         self.counters.windows += 1;
         self.counters.overflowed += window.overflowed;
+        self.counters.orphaned += window.accounts.orphaned;
+        self.counters.sampled += window.accounts.sampled;
+        self.counters.repeated += window.accounts.repeated;
         self.counters.unanswered += window.edges.values().map(|edge| edge.unanswered).sum::<u64>();
         if self.recorded {
             self.observed.merge(&window);
@@ -262,7 +327,12 @@ impl Engine {
         if self.last.len() > LOOK_WINDOWS {
             self.last.remove(0);
         }
-        self.recent.push(start, window);
+        for (start, window) in self.recent.push(start, window) {
+            if self.slots.misses(start) {
+                let done = self.slots.add(start, start + step, &window);
+                self.put_slot(done);
+            }
+        }
         match self.ongoing.take() {
             Some(ongoing) => self.follow(ongoing, start, &alone, changes),
             None => self.watch(start, &alone, shaken, changes),

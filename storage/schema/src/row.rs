@@ -278,7 +278,8 @@ impl<'a> SpanRef<'a> {
             resource,
             ..
         } = self.spans;
-        [service_name, service_version, instance, node, resource].map(|column| column.key(self.row).map(|key| key as u32))
+        [service_name, service_version, instance, node, resource]
+            .map(|column| column.key(self.row).map(|key| key as u32))
     }
 
     /// Resource `service.name`, or `unknown_service`.

@@ -1,7 +1,7 @@
 //! Spans in, windows out: pairing, self time, skew, bounds, and the order of arrival.
 
 use super::*;
-use crate::window::{Callee, EdgeKey, EdgeStats, OpKey, OpStats, Words};
+use crate::window::{Callee, EdgeKey, EdgeStats, OpKey, OpStats, Tally, Words};
 use crate::{GraphSnapshot, PeerKind, Sketch, Summary};
 use epicenter_schema::{LinkRow, ResourceRow, SpanBatchBuilder, SpanKind, SpanRow};
 use proptest::prelude::*;
@@ -244,8 +244,8 @@ fn seen(builder: &Builder, windows: &[(Timestamp, Window)]) -> String {
             let mut last: Vec<(String, u64)> = op.last_child.iter().map(|(id, count)| (name(id), *count)).collect();
             last.sort();
             let bare = OpStats {
-                children: HashMap::new(),
-                last_child: HashMap::new(),
+                children: Tally::default(),
+                last_child: Tally::default(),
                 ..op.clone()
             };
             let of = (name(&key.service), name(&key.name), key.kind);
