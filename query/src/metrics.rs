@@ -1,5 +1,6 @@
 //! What the query service counts. Every metric of this crate is listed here.
 
+use crate::live::past::Size;
 use epicenter_incident::Counters;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -55,6 +56,8 @@ pub(crate) struct Asked {
     pub(crate) engine: Counters,
     /// Pages that wait.
     pub(crate) pages_waiting: usize,
+    /// What there is of the graph's past.
+    pub(crate) past: Size,
 }
 
 impl Metrics {
@@ -214,6 +217,11 @@ impl Metrics {
                 "Operations and edges beyond what a window keeps.",
                 engine.overflowed,
             ),
+            (
+                "epicenter_graph_past_lost_slots_total",
+                "Half minutes of the graph that the disk was too slow for.",
+                asked.past.lost,
+            ),
             ("epicenter_live_windows_total", "Windows judged.", engine.windows),
         ] {
             let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}");
@@ -230,6 +238,16 @@ impl Metrics {
                 "epicenter_pages_waiting",
                 "Pages still to be delivered.",
                 asked.pages_waiting as f64,
+            ),
+            (
+                "epicenter_graph_past_files",
+                "Files of the graph's past.",
+                asked.past.files as f64,
+            ),
+            (
+                "epicenter_graph_past_bytes",
+                "Size of the graph's past on disk.",
+                asked.past.bytes as f64,
             ),
             (
                 "epicenter_live_behind_seconds",
@@ -285,6 +303,7 @@ mod tests {
             &Asked {
                 engine: Counters::default(),
                 pages_waiting: 2,
+                past: Size::default(),
             },
             &mut out,
         );

@@ -201,6 +201,16 @@ impl Engine {
         review::graph(self.review(), at, window)
     }
 
+    /// End of the last window known.
+    pub fn known_until(&self) -> Option<Timestamp> {
+        self.recent.last_start().map(|start| start + self.window())
+    }
+
+    /// Whether [`Engine::graph`] knows all windows from then on.
+    pub fn remembers(&self, since: Timestamp) -> bool {
+        self.recent.first_start().is_some_and(|first| first <= since)
+    }
+
     /// What is to be remembered for good since this was asked last, in order.
     pub fn take_slots(&mut self) -> Vec<Slot> {
         self.slots.take()
