@@ -5,6 +5,7 @@
 //! no I/O, no randomness: `now` is the watermark that the caller hands in.
 
 mod config;
+mod counters;
 mod engine;
 mod incident;
 mod memory;
@@ -12,7 +13,8 @@ mod review;
 mod slots;
 
 pub use config::{Config, ConfigError};
-pub use engine::{Counters, Engine};
+pub use counters::Counters;
+pub use engine::Engine;
 pub use epicenter_graph::{
     DimensionShare, Edge, Entity, EntityKind, GraphSnapshot, Health, Latency, Node, NodeSum, Part, Sketch, SpanCounts,
     Summary, Traffic, Weighed, Weight,

@@ -153,6 +153,11 @@ impl<'a> Spans<'a> {
         SpanRef { spans: self, row }
     }
 
+    /// Whether any row is of that kind.
+    pub fn has_kind(&self, kind: SpanKind) -> bool {
+        self.kind.values().contains(&(kind as i32))
+    }
+
     /// The rows in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = SpanRef<'_>> {
         (0..self.len).map(|row| self.get(row))
