@@ -78,8 +78,9 @@ impl Recent {
     }
 }
 
+/// Values of dimensions take a quarter of the room.
 fn keys(window: &Window) -> usize {
-    window.ops.len() + window.edges.len()
+    window.ops.len() + window.edges.len() + window.flows.len() + window.dimensions.len() / 4
 }
 
 /// Windows on their way into the baseline.
