@@ -143,8 +143,12 @@ impl Sql {
                 session.deregister_udf(function);
             }
             let live = Arc::clone(&sql.live);
-            let young = tokio::task::spawn_blocking(move || live.young_slots()).await;
-            let young = young.map_err(|error| Failure::Internal(error.to_string()))?;
+            let young = if graph::is_asked_for(&query) {
+                let young = tokio::task::spawn_blocking(move || live.young_slots()).await;
+                young.map_err(|error| Failure::Internal(error.to_string()))?
+            } else {
+                Vec::new()
+            };
             graph::register(&session, &sql.live.past, young).await.map_err(judge)?;
             let incidents = tables::incidents(&sql.live.history.all()).map_err(judge)?;
             session.register_batch("incidents", incidents).map_err(judge)?;

@@ -12,7 +12,7 @@ use epicenter_incident::{Slot, Summary};
 use epicenter_schema::{DurationNs, Timestamp};
 use files::{Piece, Within, Writing};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 const MINUTE: i64 = 60 * 1_000_000_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -58,7 +58,7 @@ struct State {
     pieces: Vec<Piece>,
     /// Superseded ones, to be removed in the next round.
     superseded: Vec<Piece>,
-    waiting: Vec<Slot>,
+    waiting: Vec<Arc<Slot>>,
     /// End of the last slot that was taken.
     taken: i64,
     lost: u64,
@@ -112,7 +112,7 @@ impl Past {
                 continue;
             }
             state.taken = (slot.start + slot.summary.length).0;
-            state.waiting.push(slot);
+            state.waiting.push(Arc::new(slot));
             if state.waiting.len() > WAITING_MAX {
                 state.waiting.remove(0);
                 state.lost += 1;
@@ -143,7 +143,7 @@ impl Past {
     }
 
     /// The files as they are, for a query, and the slots that are not in them yet.
-    pub(crate) fn now(&self) -> (Vec<PathBuf>, Vec<Slot>) {
+    pub(crate) fn now(&self) -> (Vec<PathBuf>, Vec<Arc<Slot>>) {
         let state = self.state();
         let paths = state.pieces.iter().map(|piece| piece.path.clone()).collect();
         (paths, state.waiting.clone())
@@ -169,7 +169,7 @@ impl Past {
         let (start, end) = (first.start, last.start + last.summary.length);
         let mut file = Writing::begin(&self.folder)?;
         for slot in &slots {
-            file.push(std::slice::from_ref(slot))?;
+            file.push(slot)?;
         }
         let piece = file.finish(first.summary.length.0, start.0, end.0)?;
         let mut state = self.state();
@@ -211,7 +211,7 @@ impl Past {
                     Some(sum) if slot_of(sum.start) == slot_of(slot.start) => sum.summary.merge(&slot.summary),
                     _ => {
                         if let Some(done) = open.replace(slot) {
-                            file.push(&[done])?;
+                            file.push(&done)?;
                         }
                     }
                 }
@@ -223,7 +223,7 @@ impl Past {
             }
         }
         if let Some(done) = open {
-            file.push(&[done])?;
+            file.push(&done)?;
         }
         let made = file.finish(step, first.start, last.end)?;
         let mut state = self.state();
@@ -249,25 +249,26 @@ impl Past {
         };
         let mut sum: Option<Summary> = None;
         let mut slots = 0;
-        let mut add = |slot: Slot| {
+        let mut add = |slot: &Slot| {
             slots += 1;
-            match &mut sum {
-                _ if slots > ANSWER_SLOTS_MAX => {}
-                Some(sum) => sum.merge(&slot.summary),
-                None => sum = Some(slot.summary),
+            if slots <= ANSWER_SLOTS_MAX {
+                sum.get_or_insert_default().merge(&slot.summary);
             }
-            Ok(())
         };
         for piece in pieces.iter().filter(|piece| piece.start < to.0 && piece.end > from.0) {
-            if let Err(error) = files::read(piece, (from.0, to.0), &mut add) {
+            let read = files::read(piece, (from.0, to.0), |slot| {
+                add(&slot);
+                Ok(())
+            });
+            if let Err(error) = read {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
                     "a part of the graph's past is missing"
                 );
             }
         }
-        let waiting = waiting.into_iter().filter(|slot| slot.is_in(from.0, to.0));
-        waiting.for_each(|slot| _ = add(slot));
+        let waiting = waiting.iter().filter(|slot| slot.is_in(from.0, to.0));
+        waiting.for_each(|slot| add(slot));
         sum
     }
 }

@@ -45,11 +45,17 @@ const NODES: [(&str, &str); 15] = [
     ("exemplar_trace_ids", "exemplar_trace_ids"),
 ];
 
+/// Whether a query may ask for one of the tables: the newest slots are worked out only then.
+pub(super) fn is_asked_for(query: &str) -> bool {
+    let query = query.to_ascii_lowercase();
+    query.contains("edges") || query.contains("nodes")
+}
+
 /// Makes both tables known to a session; `young` are the slots that the past has not taken yet.
 pub(super) async fn register(session: &SessionContext, past: &Past, young: Vec<Slot>) -> Result<(), DataFusionError> {
-    let (paths, mut slots) = past.now();
-    slots.extend(young);
-    let mut all = session.read_batch(rows::write(&slots)?)?;
+    let (paths, waiting) = past.now();
+    let slots = waiting.iter().map(AsRef::as_ref).chain(&young);
+    let mut all = session.read_batch(rows::write(slots)?)?;
     if !paths.is_empty() {
         let schema = rows::schema();
         let paths: Vec<String> = paths.iter().map(|path| path.to_string_lossy().into_owned()).collect();

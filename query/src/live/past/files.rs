@@ -141,9 +141,9 @@ impl Writing {
         })
     }
 
-    /// Adds slots, later than those before.
-    pub(crate) fn push(&mut self, slots: &[Slot]) -> Result<(), Error> {
-        let batch = rows::write(slots).map_err(|error| ParquetError::ArrowError(error.to_string()));
+    /// Adds a slot, later than those before.
+    pub(crate) fn push(&mut self, slot: &Slot) -> Result<(), Error> {
+        let batch = rows::write([slot]).map_err(|error| ParquetError::ArrowError(error.to_string()));
         batch
             .and_then(|batch| self.writer.write(&batch))
             .map_err(parquet_failed("write", &self.path))

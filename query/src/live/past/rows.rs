@@ -162,7 +162,7 @@ impl Columns {
 }
 
 /// The rows of slots, in their order.
-pub(crate) fn write(slots: &[Slot]) -> Result<RecordBatch, ArrowError> {
+pub(crate) fn write<'a>(slots: impl IntoIterator<Item = &'a Slot>) -> Result<RecordBatch, ArrowError> {
     let mut columns = Columns::default();
     let json = |error: serde_json::Error| ArrowError::JsonError(error.to_string());
     for slot in slots {

@@ -116,7 +116,9 @@ fn the_past_is_thinned_out_and_stays_whole() {
         (hours as u64 * 40, hours as u64 * 4, Health::Degraded)
     );
     let size = past.size();
-    assert!(size.files <= 80, "{size:?}");
+    assert!(size.files <= 100, "{size:?}");
+    let steps: std::collections::BTreeSet<i64> = past.state().pieces.iter().map(|piece| piece.step).collect();
+    assert_eq!(steps.into_iter().collect::<Vec<_>>(), [SLOT, 5 * MINUTE, HOUR]);
     assert_eq!(
         sum.length.0,
         hours * 4 * SLOT,
