@@ -166,7 +166,7 @@ impl<'a> SpanFacts<'a> {
         row.http_status_code = http_status.and_then(|code| i32::try_from(code).ok());
         row.grpc_status_code = grpc_status.and_then(|code| i32::try_from(code).ok());
         (row.rpc_service, row.rpc_method) = self.rpc();
-        row.messaging_destination = self.destination();
+        row.messaging_destination = self.destination(row.kind);
         row.error_type = self.first([Text::ErrorType]).or(non_empty(self.exception_type));
         row.error = match row.status_code {
             STATUS_ERROR => true,
@@ -232,13 +232,15 @@ impl<'a> SpanFacts<'a> {
         (service, method)
     }
 
-    fn destination(&self) -> Option<&'a [u8]> {
-        self.first([
+    fn destination(&self, kind: i32) -> Option<&'a [u8]> {
+        let named = self.first([
             Text::Destination,
             Text::DestinationOld,
             Text::RoutingKey,
             Text::RoutingKeyOld,
-        ])
+        ])?;
+        let is_rabbit = self.texts[Text::MessagingSystem as usize] == b"rabbitmq";
+        Some(peer::queue_name(named, kind, is_rabbit))
     }
 
     fn first<const N: usize>(&self, slots: [Text; N]) -> Option<&'a [u8]> {

@@ -23,6 +23,12 @@ pub struct Config {
     pub memory_max: ByteSize,
     /// Most rows that an SQL query answers with; the answer says when it was cut. 1 to 1,000,000. Default 10,000.
     pub rows_max: usize,
+    /// How long the graph of the past is kept. 1 h to 10 years. Default 30 days: a month to compare with costs little.
+    #[serde(with = "humantime_serde")]
+    pub graph_retention: Duration,
+    /// Size up to which the graph of the past is kept, the newest first. From half of it on the past is thinned out
+    /// sooner. At least 1 MiB. Default 1 GiB.
+    pub graph_bytes_max: ByteSize,
     /// Pages when an incident opens and when it resolves.
     pub alert: alert::Config,
 }
@@ -35,6 +41,8 @@ impl Default for Config {
             timeout: Duration::from_secs(20),
             memory_max: ByteSize::mib(512),
             rows_max: 10_000,
+            graph_retention: Duration::from_secs(30 * 24 * 3600),
+            graph_bytes_max: ByteSize::gib(1),
             alert: alert::Config::default(),
         }
     }
@@ -53,6 +61,8 @@ pub struct Invalid {
 const LATENESS_MAX: Duration = Duration::from_secs(300);
 const TIMEOUT_MIN: Duration = Duration::from_millis(100);
 const TIMEOUT_MAX: Duration = Duration::from_secs(600);
+const RETENTION_MIN: Duration = Duration::from_secs(3600);
+const RETENTION_MAX: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
 const ROWS_MAX: usize = 1_000_000;
 
 impl Config {
@@ -73,6 +83,14 @@ impl Config {
         }
         if !(1..=ROWS_MAX).contains(&self.rows_max) {
             return invalid("rows_max", format!("must be 1 to {ROWS_MAX}, is {}", self.rows_max));
+        }
+        if !(RETENTION_MIN..=RETENTION_MAX).contains(&self.graph_retention) {
+            let problem = format!("must be 1h to 10 years, is {:?}", self.graph_retention);
+            return invalid("graph_retention", problem);
+        }
+        if self.graph_bytes_max < ByteSize::mib(1) {
+            let problem = format!("must be at least 1 MiB, is {}", self.graph_bytes_max);
+            return invalid("graph_bytes_max", problem);
         }
         self.alert.validate()
     }

@@ -7,24 +7,30 @@
 
 pub(crate) mod files;
 mod history;
+pub(crate) mod past;
 mod restart;
 
 pub(crate) use history::{Event, History};
+pub(crate) use past::Past;
 
 use crate::alert::Outbox;
 use crate::http::dto::graph::GraphDto;
 use crate::http::dto::incident::IncidentDto;
 use crate::metrics::Metrics;
-use epicenter_incident::{Change, Counters, Engine, GraphSnapshot, Incident};
-use epicenter_schema::{DurationNs, SpanBatch, Timestamp};
+use epicenter_incident::{Change, Counters, Engine, GraphSnapshot, Incident, Slot, Summary};
+use epicenter_schema::{DurationNs, Timestamp};
 use epicenter_storage::{Clock, Tail, TailItem};
+use past::files::Within;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// How often the watermark moves when nothing arrives. Silence is an observation too.
 const TICK: Duration = Duration::from_millis(500);
+/// Length of the graph's window unless asked for otherwise.
+const GRAPH_WINDOW: DurationNs = DurationNs::from_secs(30);
 
 /// What the live loop knows, for the APIs.
 pub(crate) struct Live {
@@ -32,14 +38,19 @@ pub(crate) struct Live {
     /// The graph of now as JSON, and the number of windows judged when it was made: it only changes with them.
     graph: Mutex<Option<(u64, Arc<str>)>>,
     pub(crate) history: History,
+    pub(crate) past: Past,
+    /// Whether the past is being written.
+    keeping: AtomicBool,
 }
 
 impl Live {
-    pub(crate) fn new(engine: Engine, history: History) -> Self {
+    pub(crate) fn new(engine: Engine, history: History, past: Past) -> Self {
         Self {
             engine: Mutex::new(engine),
             graph: Mutex::new(None),
             history,
+            past,
+            keeping: AtomicBool::new(false),
         }
     }
 
@@ -47,9 +58,35 @@ impl Live {
         self.engine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The graph at a time. Waits for a judgement under way: not for a thread that serves.
+    /// The graph at a time: of the windows in memory, else of what is kept of the past. Waits for a judgement under way
+    /// and for the disk: not for a thread that serves.
     pub(crate) fn graph(&self, at: Option<Timestamp>, window: Option<DurationNs>) -> GraphSnapshot {
-        self.engine().graph(at, window)
+        let engine = self.engine();
+        let length = window.unwrap_or(GRAPH_WINDOW);
+        let until = at.or_else(|| engine.known_until()).unwrap_or_default();
+        let from = until - length;
+        if engine.remembers(from) {
+            return engine.graph(at, window);
+        }
+        let young = engine.young_slots(self.past.taken());
+        drop(engine);
+        let mut sum: Option<Summary> = self.past.between(from, until);
+        for slot in young.into_iter().filter(|slot| slot.is_in(from.0, until.0)) {
+            match &mut sum {
+                Some(sum) => sum.merge(&slot.summary),
+                None => sum = Some(slot.summary),
+            }
+        }
+        let sum = sum.unwrap_or_else(|| Summary {
+            length,
+            ..Summary::default()
+        });
+        GraphSnapshot::new(&sum, until, [])
+    }
+
+    /// The slots that are not on disk yet, up to now.
+    pub(crate) fn young_slots(&self) -> Vec<Slot> {
+        self.engine().young_slots(self.past.taken())
     }
 
     /// The graph of now, as JSON. Made once for each window, however many look at it. Blocks like `graph`.
@@ -91,7 +128,12 @@ pub(crate) struct Loop {
 
 impl Loop {
     /// Runs until told to stop, or until the store is closed.
-    pub(crate) async fn run(mut self, mut tail: Tail, shutdown: CancellationToken) {
+    pub(crate) async fn run(mut self, tail: Tail, shutdown: CancellationToken) {
+        self.follow(tail, shutdown).await;
+        self.live.past.keep();
+    }
+
+    async fn follow(&mut self, mut tail: Tail, shutdown: CancellationToken) {
         let mut replaying = true;
         let mut heard = tokio::time::Instant::now();
         let mut tick = tokio::time::interval(TICK);
@@ -119,16 +161,25 @@ impl Loop {
     fn take(&self, item: &TailItem) {
         let behind = ((self.clock)() - item.received).0.max(0).unsigned_abs();
         self.metrics.set_live_behind_ns(behind);
-        self.observe(&item.batch);
+        self.observe(item);
         self.advance(item.received - nanoseconds(self.lateness), item.replayed);
     }
 
-    fn observe(&self, batch: &SpanBatch) {
-        self.survive("taking spans in", || self.live.engine().observe(batch));
+    fn observe(&self, item: &TailItem) {
+        self.survive("taking spans in", || {
+            let mut engine = self.live.engine();
+            if item.replayed {
+                // Of what was sealed it is not known when each span was received.
+                engine.observe(&item.batch);
+            } else {
+                engine.observe_received(&item.batch, item.received);
+            }
+        });
     }
 
     fn advance(&self, watermark: Timestamp, replaying: bool) {
         let changes = self.survive("judging a window", || self.live.engine().advance(watermark));
+        self.keep_past();
         if replaying {
             return;
         }
@@ -139,6 +190,19 @@ impl Loop {
                 Change::Resolved(incident) => self.note(self.known_as(&incident), Some(Event::Resolved)),
             }
         }
+    }
+
+    /// Hands what has settled on to the disk, on another thread.
+    fn keep_past(&self) {
+        let slots = self.live.engine().take_slots();
+        if slots.is_empty() || !self.live.past.put(slots) || self.live.keeping.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let live = Arc::clone(&self.live);
+        tokio::task::spawn_blocking(move || {
+            live.past.keep();
+            live.keeping.store(false, Ordering::Release);
+        });
     }
 
     /// A defect in the judgement must not stop the receiving of spans, nor come again with each restart: it is counted,

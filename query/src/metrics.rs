@@ -1,5 +1,6 @@
 //! What the query service counts. Every metric of this crate is listed here.
 
+use crate::live::past::Size;
 use epicenter_incident::Counters;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -55,6 +56,8 @@ pub(crate) struct Asked {
     pub(crate) engine: Counters,
     /// Pages that wait.
     pub(crate) pages_waiting: usize,
+    /// What there is of the graph's past.
+    pub(crate) past: Size,
 }
 
 impl Metrics {
@@ -161,8 +164,28 @@ impl Metrics {
             ),
             (
                 "epicenter_live_late_spans_total",
-                "Spans that came after their window had closed.",
+                "Spans that came too late for the graph.",
                 engine.late,
+            ),
+            (
+                "epicenter_live_late_counted_spans_total",
+                "Spans that came after their window was judged, counted in the graph.",
+                engine.late_counted,
+            ),
+            (
+                "epicenter_live_orphaned_spans_total",
+                "Spans whose parent was not received.",
+                engine.orphaned,
+            ),
+            (
+                "epicenter_live_sampled_spans_total",
+                "Spans that stand for more than themselves by their trace state.",
+                engine.sampled,
+            ),
+            (
+                "epicenter_live_repeated_spans_total",
+                "Spans that were received more than once.",
+                engine.repeated,
             ),
             (
                 "epicenter_live_oversized_spans_total",
@@ -175,6 +198,16 @@ impl Metrics {
                 engine.hurried,
             ),
             (
+                "epicenter_live_hurried_spans_total",
+                "Spans of dropped traces.",
+                engine.hurried_spans,
+            ),
+            (
+                "epicenter_live_hurried_windows_total",
+                "Windows that wait less than a minute for late spans, too many are held.",
+                engine.hurried_windows,
+            ),
+            (
                 "epicenter_live_unanswered_calls_total",
                 "Calls with no span behind them.",
                 engine.unanswered,
@@ -183,6 +216,11 @@ impl Metrics {
                 "epicenter_live_overflowed_total",
                 "Operations and edges beyond what a window keeps.",
                 engine.overflowed,
+            ),
+            (
+                "epicenter_graph_past_lost_slots_total",
+                "Half minutes of the graph that the disk was too slow for.",
+                asked.past.lost,
             ),
             ("epicenter_live_windows_total", "Windows judged.", engine.windows),
         ] {
@@ -200,6 +238,16 @@ impl Metrics {
                 "epicenter_pages_waiting",
                 "Pages still to be delivered.",
                 asked.pages_waiting as f64,
+            ),
+            (
+                "epicenter_graph_past_files",
+                "Files of the graph's past.",
+                asked.past.files as f64,
+            ),
+            (
+                "epicenter_graph_past_bytes",
+                "Size of the graph's past on disk.",
+                asked.past.bytes as f64,
             ),
             (
                 "epicenter_live_behind_seconds",
@@ -255,6 +303,7 @@ mod tests {
             &Asked {
                 engine: Counters::default(),
                 pages_waiting: 2,
+                past: Size::default(),
             },
             &mut out,
         );

@@ -3,10 +3,11 @@
 use crate::alert::{Courier, Outbox};
 use crate::config::Config;
 use crate::http::{self, Shared};
-use crate::live::{History, Live, Loop};
+use crate::live::{History, Live, Loop, Past, past};
 use crate::metrics::{Metrics, MetricsWriter};
 use crate::{Error, sql};
 use epicenter_incident::Engine;
+use epicenter_schema::DurationNs;
 use epicenter_storage::{Clock, Store};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -37,7 +38,9 @@ impl Config {
         let own = Arc::new(Metrics::default());
         let history = History::open(data_dir.join("incidents"))?;
         own.set_incidents_open(history.open_count());
-        let live = Arc::new(Live::new(engine, history));
+        let retention = DurationNs(i64::try_from(self.graph_retention.as_nanos()).unwrap_or(i64::MAX));
+        let past = Past::open(past::folder(data_dir), retention, self.graph_bytes_max.as_u64())?;
+        let live = Arc::new(Live::new(engine, history, past));
         let webhooks = &self.alert.webhooks;
         let outbox = Outbox::open(data_dir.join("outbox"), webhooks, Arc::clone(&clock), Arc::clone(&own))?;
         let outbox = Arc::new(outbox);

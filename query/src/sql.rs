@@ -1,8 +1,10 @@
-//! The DataFusion session: read-only, limited in time, memory and rows, over `spans`, `edges` and `incidents`.
+//! The DataFusion session: read-only, limited in time, memory and rows, over `spans`, `edges`, `nodes` and
+//! `incidents`.
 //!
 //! Queries run on threads of their own: one that keeps a core busy for seconds must not keep those who receive spans or
 //! serve pages from theirs.
 
+mod graph;
 mod tables;
 mod workers;
 mod yielding;
@@ -141,11 +143,13 @@ impl Sql {
                 session.deregister_udf(function);
             }
             let live = Arc::clone(&sql.live);
-            let graph = tokio::task::spawn_blocking(move || live.graph(None, None)).await;
-            let graph = graph.map_err(|error| Failure::Internal(error.to_string()))?;
-            session
-                .register_batch("edges", tables::edges(&graph).map_err(judge)?)
-                .map_err(judge)?;
+            let young = if graph::is_asked_for(&query) {
+                let young = tokio::task::spawn_blocking(move || live.young_slots()).await;
+                young.map_err(|error| Failure::Internal(error.to_string()))?
+            } else {
+                Vec::new()
+            };
+            graph::register(&session, &sql.live.past, young).await.map_err(judge)?;
             let incidents = tables::incidents(&sql.live.history.all()).map_err(judge)?;
             session.register_batch("incidents", incidents).map_err(judge)?;
             let reading = SQLOptions::new()

@@ -6,7 +6,7 @@ mod replay;
 
 use crate::log::{Item, Reader, Segment, before};
 use crate::store::Inner;
-use epicenter_schema::{SpanBatch, Timestamp};
+use epicenter_schema::{FlatBatch, SpanBatch, Timestamp};
 use replay::Replay;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,7 +23,8 @@ pub struct TailItem {
     pub received: Timestamp,
     /// True for what was there before the tail began.
     pub replayed: bool,
-    /// The flat columns of its spans; attributes, events and links are left out.
+    /// The flat columns of its spans. Attributes and events are left out, and links but for those of consumer spans that
+    /// name no queue; of spans that were sealed before the tail began these too.
     pub batch: SpanBatch,
 }
 
@@ -153,7 +154,8 @@ impl Tail {
     async fn read(&mut self, next: u64, last: u64) -> Option<TailItem> {
         if let Some(record) = self.inner.view.find(next) {
             self.open = None;
-            return Some(self.item(record.sequence, record.received, record.spans.batch().clone()));
+            let spans = shown(&record.spans, &record.payload);
+            return Some(self.item(record.sequence, record.received, spans));
         }
         let Some(segment) = self.inner.index.locate(next) else {
             self.lost(next, last + 1);
@@ -210,6 +212,13 @@ impl Tail {
     }
 }
 
+/// What a tail is shown of a request.
+fn shown(spans: &FlatBatch, payload: &[u8]) -> SpanBatch {
+    spans
+        .with_consumer_links(payload)
+        .unwrap_or_else(|_| spans.batch().clone())
+}
+
 type Found = (u64, Timestamp, SpanBatch);
 
 /// Reads the first record of the file from sequence `next` on.
@@ -236,7 +245,8 @@ fn read_from(inner: &Inner, open: Option<Open>, segment: &Segment, next: u64) ->
             Some(Item::Record(record, _)) if record.sequence < next || record.sequence > segment.last => {}
             Some(Item::Record(record, payload)) => {
                 let spans = inner.decode(record.sequence, &payload);
-                return Ok((open, Some((record.sequence, record.received, spans.batch().clone()))));
+                let shown = shown(&spans, &payload);
+                return Ok((open, Some((record.sequence, record.received, shown))));
             }
         }
     }

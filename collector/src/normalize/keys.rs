@@ -1,4 +1,5 @@
-//! Attribute keys and what they mean. Renamed keys have two meanings, the newer of which is asked first.
+//! Attribute keys and what they mean. Renamed keys have two meanings, the newer of which is asked first; those of clouds
+//! and of OpenTracing share the older one.
 
 /// Meanings that are texts; each is a slot.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +69,7 @@ pub(super) fn meaning(key: &[u8]) -> Option<Meaning> {
         b"http.route" => T(Text::HttpRoute),
         b"http.host" => T(Text::HttpHost),
         b"url.full" => T(Text::UrlFull),
-        b"http.url" => T(Text::UrlFullOld),
+        b"http.url" | b"db.connection_string" => T(Text::UrlFullOld),
         b"http.response.status_code" => N(Number::HttpStatus),
         b"http.status_code" => N(Number::HttpStatusOld),
         b"rpc.system.name" => T(Text::RpcSystem),
@@ -78,24 +79,38 @@ pub(super) fn meaning(key: &[u8]) -> Option<Meaning> {
         b"rpc.grpc.status_code" | b"rpc.response.status_code" | b"grpc.status_code" => N(Number::GrpcStatus),
         b"messaging.system" => T(Text::MessagingSystem),
         b"messaging.destination.name" => T(Text::Destination),
-        b"messaging.destination" => T(Text::DestinationOld),
+        b"messaging.destination"
+        | b"messaging.destination_publish.name"
+        | b"message_bus.destination"
+        | b"messaging.url"
+        | b"aws.sqs.queue.url"
+        | b"aws.queue.url"
+        | b"aws.sns.topic.arn"
+        | b"aws.kinesis.stream_name" => T(Text::DestinationOld),
         b"messaging.rabbitmq.destination.routing_key" => T(Text::RoutingKey),
         b"messaging.rabbitmq.routing_key" => T(Text::RoutingKeyOld),
         b"db.system.name" => T(Text::DbSystem),
-        b"db.system" => T(Text::DbSystemOld),
+        b"db.system" | b"db.type" => T(Text::DbSystemOld),
         b"db.namespace" => T(Text::DbNamespace),
-        b"db.name" => T(Text::DbNamespaceOld),
-        b"db.statement" | b"db.query.text" | b"db.operation" | b"db.operation.name" => DatabaseMark,
+        b"db.name" | b"db.instance" | b"db.cassandra.keyspace" => T(Text::DbNamespaceOld),
+        b"db.statement"
+        | b"db.query.text"
+        | b"db.operation"
+        | b"db.operation.name"
+        | b"db.collection.name"
+        | b"db.sql.table" => DatabaseMark,
         b"service.peer.name" => T(Text::PeerService),
-        b"peer.service" => T(Text::PeerServiceOld),
+        b"peer.service" | b"faas.invoked_name" => T(Text::PeerServiceOld),
         b"server.address" => T(Text::ServerAddress),
         b"server.port" => N(Number::ServerPort),
         b"net.peer.name" => T(Text::NetPeerName),
-        b"net.peer.port" => N(Number::NetPeerPort),
+        b"net.peer.port" | b"peer.port" => N(Number::NetPeerPort),
         b"peer.hostname" => T(Text::PeerHostname),
         b"net.sock.peer.name" => T(Text::SocketPeerName),
         b"network.peer.address" => T(Text::NetworkPeerAddress),
-        b"net.sock.peer.addr" | b"net.peer.ip" => T(Text::SocketPeerAddress),
+        b"net.sock.peer.addr" | b"net.peer.ip" | b"peer.address" | b"peer.ipv4" | b"peer.ipv6" => {
+            T(Text::SocketPeerAddress)
+        }
         b"error.type" => T(Text::ErrorType),
         _ => return None,
     })

@@ -30,16 +30,16 @@ impl<'a> SpanFacts<'a> {
         if !matches!(row.kind, KIND_CLIENT | KIND_PRODUCER | KIND_CONSUMER) {
             return;
         }
-        row.peer = self.peer(protocol);
+        row.peer = self.peer(protocol, row.kind);
         row.peer_kind = match protocol {
             Some(protocol) => Some(protocol.peer_kind()),
             None => row.peer.map(|_| b"service".as_slice()),
         };
     }
 
-    fn peer(&self, protocol: Option<Protocol>) -> Option<&'a [u8]> {
+    fn peer(&self, protocol: Option<Protocol>, kind: i32) -> Option<&'a [u8]> {
         let queue = if protocol == Some(Protocol::Messaging) {
-            self.destination()
+            self.destination(kind)
         } else {
             None
         };
@@ -84,6 +84,26 @@ impl<'a> SpanFacts<'a> {
         std::io::Write::write_fmt(&mut rest, format_args!(":{port}")).ok()?;
         let unused = rest.len();
         Some(&room[..HOST_PORT_MAX - unused])
+    }
+}
+
+/// A queue as both sides name it. URLs and Amazon's resource names end with the name. Consumers at RabbitMQ name
+/// `exchange:routing key:queue`, producers only the first two.
+pub(super) fn queue_name(named: &[u8], kind: i32, is_rabbit: bool) -> &[u8] {
+    let after = |mark: u8| {
+        let at = named.iter().rposition(|b| *b == mark).map_or(0, |at| at + 1);
+        if at == named.len() { named } else { &named[at..] }
+    };
+    if named.starts_with(b"arn:") {
+        return after(b':');
+    }
+    if named.starts_with(b"https://") || named.starts_with(b"http://") {
+        return after(b'/');
+    }
+    let mut colons = named.iter().enumerate().filter(|(_, b)| **b == b':').map(|(at, _)| at);
+    match (colons.next(), colons.next(), colons.next()) {
+        (Some(_), Some(second), None) if is_rabbit && kind == KIND_CONSUMER => &named[..second],
+        _ => named,
     }
 }
 

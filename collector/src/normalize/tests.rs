@@ -209,3 +209,77 @@ fn queues_and_calls() {
         false,
     );
 }
+
+#[test]
+fn producers_and_consumers_name_the_same_queue() {
+    let queue = |peer, system| ["messaging", "queue", peer, system];
+    let named = |name| [("messaging.system", "rabbitmq"), ("messaging.destination.name", name)];
+    check(4, 0, &named("shop:orders"), queue("shop:orders", "rabbitmq"), false);
+    check(
+        5,
+        0,
+        &named("shop:orders:mail"),
+        queue("shop:orders", "rabbitmq"),
+        false,
+    );
+    let kafka = [("messaging.system", "kafka"), ("messaging.destination.name", "a:b:c")];
+    check(5, 0, &kafka, queue("a:b:c", "kafka"), false);
+    check(
+        4,
+        0,
+        &[
+            ("messaging.system", "aws_sqs"),
+            ("messaging.url", "https://sqs.eu-west-1.amazonaws.com/1234/orders"),
+        ],
+        queue("orders", "aws_sqs"),
+        false,
+    );
+    check(
+        4,
+        0,
+        &[("aws.sns.topic.arn", "arn:aws:sns:eu-west-1:1234:orders")],
+        queue("orders", ""),
+        false,
+    );
+    check(5, 0, &[("message_bus.destination", "jobs")], queue("jobs", ""), false);
+}
+
+#[test]
+fn clouds_and_older_tracers() {
+    check(
+        3,
+        0,
+        &[
+            ("rpc.system", "aws-api"),
+            ("rpc.service", "Lambda"),
+            ("faas.invoked_name", "resize"),
+            ("server.address", "lambda.eu-west-1.amazonaws.com"),
+        ],
+        ["rpc", "service", "resize", ""],
+        false,
+    );
+    check(
+        3,
+        0,
+        &[
+            ("db.system", "mysql"),
+            ("db.connection_string", "mysql://orders-db:3306"),
+        ],
+        ["database", "database", "orders-db", "mysql"],
+        false,
+    );
+    check(
+        3,
+        0,
+        &[("db.type", "cassandra"), ("db.instance", "shop")],
+        ["database", "database", "shop", "cassandra"],
+        false,
+    );
+    check(
+        3,
+        0,
+        &[("http.method", "GET"), ("peer.ipv4", "10.0.0.9"), ("peer.port", "80")],
+        ["http", "service", "10.0.0.9", ""],
+        false,
+    );
+}

@@ -1,16 +1,23 @@
 //! Gathers the spans of a trace until the trace has settled, in whatever order and in however many batches they come.
+//!
+//! Windows are handed out twice: soon, to be judged, and when nothing can be added to them any more.
 
+use crate::answers::Answers;
+use crate::clock::{Clocks, Shift};
+use crate::hold::{self, Group, Held, Outcome};
+use crate::links::Links;
 use crate::names::{NameId, Names};
-use crate::packed::{Last, Packed, Packer};
-use crate::record::Record;
-use crate::trace::{self, Answers};
+use crate::packed::{Packed, Packer, Sender, Senders};
+use crate::trace::{Known, Walker};
 use crate::window::Window;
-use epicenter_schema::{DurationNs, SpanBatch, Timestamp, TraceId};
+use epicenter_schema::{DurationNs, SpanBatch, SpanKind, SpanRef, Spans, Timestamp, TraceId};
 use hashbrown::{HashMap, HashSet};
 use std::collections::BTreeMap;
 
 /// Spans held at once; beyond it the oldest traces are settled early.
 const OPEN_SPANS_MAX: usize = 2_000_000;
+/// Spans of judged windows that are held for late ones to join; beyond it the oldest windows settle early.
+const HELD_SPANS_MAX: usize = 1_000_000;
 /// Spans of one trace that are looked at; the rest are counted.
 const TRACE_SPANS_MAX: usize = 50_000;
 /// Operations of one service, and peers of one service, that are told apart.
@@ -18,18 +25,37 @@ const NAMES_OF_A_SERVICE_MAX: usize = 1_000;
 /// A trace that is still growing this long after its first span ended is counted as far as it came, so that a job of
 /// hours, or ids used twice, hide nothing.
 const TRACE_GROWS_MAX: DurationNs = DurationNs::from_secs(60);
+/// How late a span may come and still be counted.
+const LATE_MAX: DurationNs = DurationNs::from_secs(60);
+/// Windows for which a late span waits for others of its trace that are not late.
+const LATE_WAITS_WINDOWS: i64 = 2;
 
 /// What became of the spans, for metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// Spans taken in.
     pub observed: u64,
-    /// Spans that came after the window of their end had closed; they are counted nowhere else.
+    /// Spans that came after their window had settled; they are counted nowhere else.
     pub late: u64,
+    /// Spans that came after their window had been judged, in time to be counted in it.
+    pub late_counted: u64,
     /// Spans beyond the largest trace that is looked at.
     pub oversized: u64,
-    /// Traces settled early because too many spans were held.
+    /// Traces dropped because too many spans were held.
     pub hurried: u64,
+    /// Their spans.
+    pub hurried_spans: u64,
+    /// Windows that settled early because too many spans were held; what comes late for them is not counted.
+    pub hurried_windows: u64,
+}
+
+/// A window that nothing can be added to any more.
+#[derive(Debug)]
+pub struct Settled {
+    /// Its start.
+    pub start: Timestamp,
+    /// The window where it differs from what [`Builder::advance`] handed out; none where it is that one.
+    pub window: Option<Window>,
 }
 
 /// Names that a service may have of one sort. Ids and addresses in span names would make a graph of their own.
@@ -60,6 +86,10 @@ struct Open {
     /// When the first of its spans ended, and the last.
     first_end: i64,
     end: i64,
+    /// Where all of its spans are late: until when they wait for one that is not.
+    late_until: Option<i64>,
+    /// Whether all of its spans may be much too late.
+    is_doubtful: bool,
 }
 
 /// Spans in, windows out.
@@ -69,28 +99,45 @@ pub struct Builder {
     peers: Admitted,
     answers: Answers,
     packer: Packer,
+    clocks: Clocks,
+    links: Links,
+    walker: Walker,
     open: HashMap<TraceId, Open>,
-    held: usize,
+    open_spans: usize,
+    held: Held,
+    settled: Vec<Settled>,
     window_ns: i64,
-    /// Start of the first window that is still open.
+    grows_ns: i64,
+    /// Start of the first window that was not handed out.
     frontier: Option<i64>,
     counters: Counters,
+    /// Of the counters, spans that no window was told of yet.
+    dropped: u64,
 }
 
 impl Builder {
     /// A builder of windows of that length.
     pub fn new(window: DurationNs) -> Self {
+        let window_ns = window.0.max(1);
+        let grows_ns = TRACE_GROWS_MAX.0 / window_ns * window_ns;
         Self {
             names: Names::default(),
             operations: Admitted::default(),
             peers: Admitted::default(),
             answers: Answers::default(),
             packer: Packer::default(),
+            clocks: Clocks::default(),
+            links: Links::default(),
+            walker: Walker::default(),
             open: HashMap::new(),
-            held: 0,
-            window_ns: window.0.max(1),
+            open_spans: 0,
+            held: Held::new(window_ns, grows_ns),
+            settled: Vec::new(),
+            window_ns,
+            grows_ns,
             frontier: None,
             counters: Counters::default(),
+            dropped: 0,
         }
     }
 
@@ -104,87 +151,277 @@ impl Builder {
         self.counters
     }
 
-    /// Takes spans in. Spans whose end lies in a window that was handed out are late and counted only.
+    /// Takes spans in whose time of arrival is not known: their clocks are believed.
     pub fn observe(&mut self, batch: &SpanBatch) {
-        let spans = batch.spans();
-        let mut last = Last::default();
+        self.take_in(&batch.spans(), None);
+    }
+
+    /// Takes spans in that were received then. Clocks that cannot be right are set by it.
+    pub fn observe_received(&mut self, batch: &SpanBatch, received: Timestamp) {
+        self.take_in(&batch.spans(), Some(received));
+    }
+
+    fn take_in(&mut self, spans: &Spans<'_>, received: Option<Timestamp>) {
+        let mut senders = Senders::default();
+        let shifts = received.and_then(|received| self.shifts(spans, received, &mut senders));
         for span in spans.iter() {
             self.counters.observed += 1;
-            let record = self
-                .packer
-                .pack(span, &mut self.names, &mut last, |service, name, is_peer| {
-                    let admitted = if is_peer { &mut self.peers } else { &mut self.operations };
-                    admitted.admit(service, name)
-                });
-            if self.frontier.is_some_and(|frontier| record.end() < frontier)
-                && !self.open.contains_key(&span.trace_id())
-            {
-                self.counters.late += 1;
-                continue;
-            }
-            let end = record.end();
-            let open = self.open.entry(span.trace_id()).or_insert_with(|| Open {
-                spans: Vec::new(),
-                first_end: end,
-                end,
-            });
-            open.first_end = open.first_end.min(end);
-            if open.spans.len() >= TRACE_SPANS_MAX {
-                self.counters.oversized += 1;
-                continue;
-            }
-            open.end = open.end.max(end);
-            if open.spans.len() == open.spans.capacity() {
-                // Traces are many and small: room that doubles would be half empty.
-                open.spans.reserve_exact(open.spans.len() / 3 + 4);
-            }
-            open.spans.push(record);
-            self.held += 1;
+            let sender = self.packer.sender(span, &mut self.names, &mut senders);
+            let shift = match &shifts {
+                Some(shifts) => shifts.get(&sender.number).copied().unwrap_or_default(),
+                None => Shift::default(),
+            };
+            self.take_span(span, sender, shift);
         }
-        if self.held > OPEN_SPANS_MAX {
+        if self.open_spans > OPEN_SPANS_MAX {
             self.hurry();
         }
     }
 
-    /// Settles every trace that ended before the last window boundary at or before `watermark`, and returns the windows
-    /// up to there with their starts, in order, empty ones left out.
+    /// By how much the spans of each sender are to be moved; none where no clock of the batch is in doubt.
+    fn shifts(&mut self, spans: &Spans<'_>, received: Timestamp, senders: &mut Senders) -> Option<HashMap<u32, Shift>> {
+        let (mut first, mut last) = (Timestamp(i64::MAX), Timestamp(i64::MIN));
+        for span in spans.iter() {
+            first = first.min(span.end());
+            last = last.max(span.end());
+        }
+        if spans.is_empty() || !self.clocks.are_doubtful(first, last, received) {
+            return None;
+        }
+        let mut delays: HashMap<u32, i64> = HashMap::new();
+        for span in spans.iter() {
+            let sender = self.packer.sender(span, &mut self.names, senders);
+            let delay = (received - span.end()).0;
+            delays
+                .entry(sender.number)
+                .and_modify(|least| *least = (*least).min(delay))
+                .or_insert(delay);
+        }
+        let clocks = &mut self.clocks;
+        let shifts = delays
+            .into_iter()
+            .map(|(sender, delay)| (sender, clocks.shift(sender, delay, received)));
+        Some(shifts.collect())
+    }
+
+    fn take_span(&mut self, span: SpanRef<'_>, sender: Sender, shift: Shift) {
+        let packed = self
+            .packer
+            .pack(span, sender, shift.by, &mut self.names, |service, name, is_peer| {
+                let admitted = if is_peer { &mut self.peers } else { &mut self.operations };
+                admitted.admit(service, name)
+            });
+        let trace = span.trace_id();
+        if matches!(span.kind(), SpanKind::Producer | SpanKind::Consumer) {
+            self.take_message(span, &packed);
+        }
+        let end = packed.end();
+        let is_late = shift.is_doubtful || self.frontier.is_some_and(|frontier| end < frontier);
+        let waits = LATE_WAITS_WINDOWS * self.window_ns;
+        let open = self.open.entry(trace).or_insert_with(|| Open {
+            spans: Vec::new(),
+            first_end: i64::MAX,
+            end,
+            late_until: Some(self.frontier.unwrap_or(end).saturating_add(waits)),
+            is_doubtful: true,
+        });
+        if open.spans.len() >= TRACE_SPANS_MAX {
+            self.counters.oversized += 1;
+            self.dropped += 1;
+            return;
+        }
+        if !is_late {
+            open.late_until = None;
+        }
+        open.is_doubtful &= shift.is_doubtful;
+        if self.held.takes(end) {
+            open.first_end = open.first_end.min(end);
+        }
+        open.end = open.end.max(end);
+        if open.spans.len() == open.spans.capacity() {
+            // Traces are many and small: room that doubles would be half empty.
+            open.spans.reserve_exact(open.spans.len() / 3 + 4);
+        }
+        open.spans.push(packed);
+        self.open_spans += 1;
+    }
+
+    /// Remembers what connects a message that was sent in one trace and handled in another.
+    fn take_message(&mut self, span: SpanRef<'_>, packed: &Packed) {
+        let record = self.packer.unpack(packed);
+        let key = (span.trace_id(), span.span_id());
+        if record.publishes() {
+            self.links.sent(key, record.peer);
+        } else if span.kind() == SpanKind::Consumer
+            && record.peer == Names::NONE
+            && let Some(link) = span.links().next()
+        {
+            self.links.took(key, (link.trace_id, link.span_id));
+        }
+    }
+
+    /// Hands out the windows that end at or before `watermark`, with their starts, in order, empty ones left out. What
+    /// comes for them from now on is counted when they settle.
     pub fn advance(&mut self, watermark: Timestamp) -> Vec<(Timestamp, Window)> {
-        let boundary = watermark.0.div_euclid(self.window_ns) * self.window_ns;
+        let boundary = self.window_start(watermark.0);
         if self.frontier.is_some_and(|frontier| boundary <= frontier) {
             return Vec::new();
         }
+        let windows = self.judge(boundary);
         self.frontier = Some(boundary);
-        self.settle(boundary)
-    }
-
-    /// Settles everything. What comes after may be of another time.
-    pub fn finish(&mut self) -> Vec<(Timestamp, Window)> {
-        self.frontier = None;
-        self.settle(i64::MAX)
-    }
-
-    fn settle(&mut self, boundary: i64) -> Vec<(Timestamp, Window)> {
-        let mut settled: Vec<(i64, TraceId, Vec<Packed>)> = self
-            .open
-            .extract_if(|_, open| open.end < boundary || open.first_end < boundary.saturating_sub(TRACE_GROWS_MAX.0))
-            .map(|(trace, open)| (open.end.min(boundary.saturating_sub(1)), trace, open.spans))
-            .collect();
-        settled.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.0.cmp(&b.1.0)));
-        let mut windows: BTreeMap<i64, Window> = BTreeMap::new();
-        let mut records: Vec<Record> = Vec::new();
-        for (end, trace, spans) in settled {
-            self.held -= spans.len();
-            records.clear();
-            records.extend(spans.iter().map(|span| self.packer.unpack(span)));
-            let window = windows
-                .entry(end.div_euclid(self.window_ns) * self.window_ns)
-                .or_default();
-            trace::count(trace, &mut records, &mut self.answers, window);
-        }
+        let hold = LATE_MAX.0.saturating_add(self.grows_ns);
+        self.settle(boundary.saturating_sub(hold), HELD_SPANS_MAX);
         windows
-            .into_iter()
-            .map(|(start, window)| (Timestamp(start), window))
-            .collect()
+    }
+
+    /// Hands out and settles everything. What comes after may be of another time.
+    pub fn finish(&mut self) -> Vec<(Timestamp, Window)> {
+        let windows = self.judge(i64::MAX);
+        self.frontier = None;
+        self.settle(i64::MAX, 0);
+        let answers = std::mem::take(&mut self.held.answers);
+        self.held = Held::new(self.window_ns, self.grows_ns);
+        self.held.answers = answers;
+        windows
+    }
+
+    /// The windows that have settled since this was asked last, in order.
+    pub fn take_settled(&mut self) -> Vec<Settled> {
+        std::mem::take(&mut self.settled)
+    }
+
+    fn window_start(&self, at: i64) -> i64 {
+        at.div_euclid(self.window_ns) * self.window_ns
+    }
+
+    /// Counts what ended before the boundary and keeps it.
+    fn judge(&mut self, boundary: i64) -> Vec<(Timestamp, Window)> {
+        let frontier = self.frontier.unwrap_or(i64::MIN);
+        let mut windows: BTreeMap<i64, (Vec<Group>, bool)> = BTreeMap::new();
+        // What ended before all windows that are handed out now, and is judged with the first of them.
+        let mut strays: Vec<Group> = Vec::new();
+        let grows_ns = self.grows_ns;
+        let window_ns = self.window_ns;
+        let start = |at: i64| at.div_euclid(window_ns) * window_ns;
+        let is_due = |open: &Open| match open.late_until {
+            Some(until) => until < boundary || boundary == i64::MAX,
+            None => start(open.end) < boundary || start(open.first_end).saturating_add(grows_ns) < boundary,
+        };
+        let mut due: Vec<(TraceId, Open)> = self.open.extract_if(|_, open| is_due(open)).collect();
+        while let Some((trace, mut open)) = due.pop() {
+            self.open_spans -= open.spans.len();
+            if open.is_doubtful {
+                self.lose(open.spans.len());
+                continue;
+            }
+            if open.late_until.is_some() {
+                self.take_late(trace, open.spans);
+                continue;
+            }
+            let rest = hold::split_off(&mut open.spans, window_ns, grows_ns, self.held.floor());
+            if !rest.is_empty() {
+                let ends = || rest.iter().map(Packed::end);
+                let rest = Open {
+                    first_end: ends().min().unwrap_or(open.end),
+                    end: ends().max().unwrap_or(open.end),
+                    spans: rest,
+                    late_until: None,
+                    is_doubtful: false,
+                };
+                self.open_spans += rest.spans.len();
+                if is_due(&rest) {
+                    due.push((trace, rest));
+                } else {
+                    self.open.insert(trace, rest);
+                }
+            }
+            let end = open.spans.iter().map(Packed::end).max().unwrap_or(open.end);
+            if start(end) < frontier {
+                strays.push((end, trace, open.spans));
+            } else {
+                windows.entry(start(end)).or_default().0.push((end, trace, open.spans));
+            }
+        }
+        hold::sort(&mut strays);
+        if !strays.is_empty() {
+            windows.entry(frontier).or_default().1 = true;
+        }
+        let judged = windows.into_iter().map(|(start, (mut groups, has_strays))| {
+            let window = self.judge_window(start, &mut groups, if has_strays { &strays } else { &[] });
+            (Timestamp(start), window)
+        });
+        judged.collect()
+    }
+
+    fn judge_window(&mut self, start: i64, groups: &mut [Group], strays: &[Group]) -> Window {
+        hold::sort(groups);
+        let known = self.answers.digest();
+        let mut window = Window::default();
+        window.accounts.dropped = std::mem::take(&mut self.dropped);
+        let mut here = Known {
+            answers: &mut self.answers,
+            links: &self.links,
+        };
+        for (_, trace, spans) in groups.iter().chain(strays) {
+            let records = spans.iter().map(|span| self.packer.unpack(span));
+            self.walker.count(*trace, records, &mut here, &mut window);
+        }
+        self.walker.count_dimensions(&self.packer, &mut window);
+        let is_stale = std::mem::take(&mut self.walker.has_loose_links) || !strays.is_empty();
+        let learned = self.answers.take_news();
+        self.held.keep(start, groups, known, learned, is_stale);
+        for (_, trace, spans) in strays {
+            self.take_late(*trace, spans.clone());
+        }
+        window
+    }
+
+    /// Counts late spans where they belong once that settles, if it did not yet.
+    fn take_late(&mut self, trace: TraceId, spans: Vec<Packed>) {
+        for span in spans {
+            if self.held.takes(span.end()) {
+                self.counters.late_counted += 1;
+                self.held.put_late(trace, span);
+            } else {
+                self.lose(1);
+            }
+        }
+    }
+
+    fn lose(&mut self, spans: usize) {
+        self.counters.late += spans as u64;
+        self.dropped += spans as u64;
+    }
+
+    fn settle(&mut self, boundary: i64, spans_max: usize) {
+        while let Some((start, outcome)) = self.held.next(boundary, spans_max) {
+            if start.saturating_add(self.window_ns) > boundary {
+                self.counters.hurried_windows += 1;
+            }
+            let window = match outcome {
+                Outcome::Same => None,
+                Outcome::Changed(groups, late) => {
+                    let mut window = Window::default();
+                    window.accounts.late = late;
+                    let mut known = Known {
+                        answers: &mut self.held.answers,
+                        links: &self.links,
+                    };
+                    for (_, trace, spans) in &groups {
+                        let records = spans.iter().map(|span| self.packer.unpack(span));
+                        self.walker.count(*trace, records, &mut known, &mut window);
+                    }
+                    self.walker.count_dimensions(&self.packer, &mut window);
+                    self.walker.has_loose_links = false;
+                    self.held.answers.take_news();
+                    Some(window)
+                }
+            };
+            self.settled.push(Settled {
+                start: Timestamp(start),
+                window,
+            });
+        }
     }
 
     /// Gives up the older half of what is held.
@@ -199,8 +436,10 @@ impl Builder {
             dropped += if keep { 0 } else { open.spans.len() };
             keep
         });
-        self.held -= dropped;
+        self.open_spans -= dropped;
         self.counters.hurried += (before - self.open.len()) as u64;
+        self.counters.hurried_spans += dropped as u64;
+        self.dropped += dropped as u64;
     }
 }
 

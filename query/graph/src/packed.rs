@@ -3,28 +3,27 @@
 
 use crate::names::{NameId, Names};
 use crate::record::{PeerKind, Record};
+use crate::source::{self, Source};
+use crate::weight::Weight;
+use crate::window::Dimension;
 use epicenter_schema::{SpanKind, SpanRef};
 use hashbrown::HashMap;
 use std::hash::Hash;
 
 /// Distinct senders, and distinct kinds of work, kept; what goes beyond shares the first, which has no names.
 const SHARED_MAX: usize = 1_000_000;
+/// Resources whose reading is kept; others are read again in each batch.
+const RESOURCES_MAX: usize = 50_000;
 /// Where the flags begin in the word of the sender.
 const FLAGS_AT: u32 = 29;
 const ERROR: u32 = 1 << FLAGS_AT;
 const COMPLAINS: u32 = 1 << (FLAGS_AT + 1);
 const HAS_PARENT: u32 = 1 << (FLAGS_AT + 2);
+/// Where the number of the weight begins in the word of the work, and how many there are.
+const WEIGHT_AT: u32 = 20;
+const WEIGHTS_MAX: usize = 1 << (32 - WEIGHT_AT);
 
-const _: () = assert!(SHARED_MAX < 1 << FLAGS_AT && size_of::<Packed>() == 40);
-
-/// Who sent a span.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Source {
-    service: NameId,
-    instance: NameId,
-    node: NameId,
-    version: NameId,
-}
+const _: () = assert!(SHARED_MAX < 1 << FLAGS_AT && SHARED_MAX < 1 << WEIGHT_AT && size_of::<Packed>() == 40);
 
 /// What a span did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,12 +39,13 @@ struct Work {
 /// A span that waits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Packed {
-    span_id: [u8; 8],
+    pub(crate) span_id: [u8; 8],
     parent: [u8; 8],
     start: i64,
     duration: i64,
     /// Number of the sender, and the flags.
     source: u32,
+    /// Number of the work, and of the weight.
     work: u32,
 }
 
@@ -56,11 +56,11 @@ struct Shared<T> {
     numbers: HashMap<T, u32>,
 }
 
-impl<T: Copy + Eq + Hash> Shared<T> {
+impl<T: Clone + Eq + Hash> Shared<T> {
     fn new(first: T) -> Self {
         Self {
-            values: vec![first],
-            numbers: HashMap::new(),
+            values: vec![first.clone()],
+            numbers: HashMap::from([(first, 0)]),
         }
     }
 
@@ -72,7 +72,7 @@ impl<T: Copy + Eq + Hash> Shared<T> {
             return 0;
         }
         let number = self.values.len() as u32;
-        self.values.push(value);
+        self.values.push(value.clone());
         self.numbers.insert(value, number);
         number
     }
@@ -83,17 +83,25 @@ impl<T: Copy + Eq + Hash> Shared<T> {
 pub(crate) struct Packer {
     sources: Shared<Source>,
     work: Shared<Work>,
+    weights: Shared<Weight>,
+    /// What resources say, by their text.
+    resources: HashMap<Box<str>, Box<[(Dimension, NameId)]>>,
 }
 
 impl Default for Packer {
     fn default() -> Self {
         let overflow = Names::OVERFLOW;
+        let mut weights = Shared::new(Weight::ONE);
+        for power in Weight::powers() {
+            weights.number(power);
+        }
         Self {
             sources: Shared::new(Source {
                 service: overflow,
                 instance: Names::NONE,
                 node: Names::NONE,
                 version: Names::NONE,
+                tags: Box::default(),
             }),
             work: Shared::new(Work {
                 name: overflow,
@@ -103,38 +111,83 @@ impl Default for Packer {
                 peer_kind: PeerKind::Service,
                 peer_system: Names::NONE,
             }),
+            weights,
+            resources: HashMap::new(),
         }
     }
 }
 
-/// The sender of the span before, of the same batch: neighbours mostly have the same.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Last(Option<([Option<u32>; 4], u32, NameId)>);
+type SenderKeys = [Option<u32>; 5];
+
+/// The senders of a batch by their keys in it. Neighbours mostly have the same.
+#[derive(Debug, Default)]
+pub(crate) struct Senders {
+    last: Option<(SenderKeys, Sender)>,
+    known: HashMap<SenderKeys, Sender>,
+}
+
+/// A sender, as a batch needs it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sender {
+    pub(crate) number: u32,
+    pub(crate) service: NameId,
+}
 
 impl Packer {
-    /// A span to wait. `admit` tells what a name counts as, given the service, and likewise a peer's.
+    /// Who sent a span.
+    pub(crate) fn sender(&mut self, span: SpanRef<'_>, names: &mut Names, senders: &mut Senders) -> Sender {
+        let keys = span.sender_keys();
+        if let Some((same, sender)) = senders.last
+            && same == keys
+        {
+            return sender;
+        }
+        let sender = match senders.known.get(&keys) {
+            Some(sender) => *sender,
+            None => self.find_sender(span, names),
+        };
+        senders.known.insert(keys, sender);
+        senders.last = Some((keys, sender));
+        sender
+    }
+
+    fn find_sender(&mut self, span: SpanRef<'_>, names: &mut Names) -> Sender {
+        let service = names.intern(span.service_name());
+        let mut source = Source {
+            service,
+            instance: optional(names, span.instance()),
+            node: optional(names, span.node()),
+            version: optional(names, span.service_version()),
+            tags: Box::default(),
+        };
+        let resource = span.resource().unwrap_or_default();
+        source.tags = match self.resources.get(resource) {
+            Some(tags) => tags.clone(),
+            None => {
+                let tags = source::tags(resource, names);
+                if self.resources.len() < RESOURCES_MAX {
+                    self.resources.insert(resource.into(), tags.clone());
+                }
+                tags
+            }
+        };
+        Sender {
+            number: self.sources.number(source),
+            service,
+        }
+    }
+
+    /// A span to wait, its clock set right by `shift`. `admit` tells what a name counts as, given the service, and
+    /// likewise a peer's.
     pub(crate) fn pack(
         &mut self,
         span: SpanRef<'_>,
+        sender: Sender,
+        shift: i64,
         names: &mut Names,
-        last: &mut Last,
         mut admit: impl FnMut(NameId, NameId, bool) -> NameId,
     ) -> Packed {
-        let keys = span.sender_keys();
-        let (source, service) = match last.0 {
-            Some((same, source, service)) if same == keys => (source, service),
-            _ => {
-                let source = Source {
-                    service: names.intern(span.service_name()),
-                    instance: optional(names, span.instance()),
-                    node: optional(names, span.node()),
-                    version: optional(names, span.service_version()),
-                };
-                let number = self.sources.number(source);
-                last.0 = Some((keys, number, source.service));
-                (number, source.service)
-            }
-        };
+        let service = sender.service;
         let name = names.intern(span.name());
         let peer = match span.peer() {
             Some(peer) => {
@@ -156,31 +209,46 @@ impl Packer {
             },
             peer_system: optional(names, span.peer_system()),
         });
+        let weight = span.trace_state().map_or(0, |state| self.weight(state));
         let parent = span.parent_span_id();
         let error = span.is_error();
         let flag = |on: bool, flag: u32| if on { flag } else { 0 };
         Packed {
             span_id: span.span_id().0,
             parent: parent.map_or([0; 8], |id| id.0),
-            start: span.start().0,
+            start: span.start().0.saturating_add(shift),
             duration: span.duration().0.max(0),
-            source: source
+            source: sender.number
                 | flag(error, ERROR)
                 | flag(error || span.is_error_logged(), COMPLAINS)
                 | flag(parent.is_some(), HAS_PARENT),
-            work,
+            work: work | (weight << WEIGHT_AT),
         }
+    }
+
+    fn weight(&mut self, trace_state: &str) -> u32 {
+        let weight = Weight::of_trace_state(trace_state);
+        if self.weights.values.len() < WEIGHTS_MAX || self.weights.numbers.contains_key(&weight) {
+            self.weights.number(weight)
+        } else {
+            self.weights.number(weight.rounded())
+        }
+    }
+
+    /// A sender by its number.
+    pub(crate) fn source(&self, number: u32) -> &Source {
+        &self.sources.values[number as usize]
     }
 
     /// The span again.
     pub(crate) fn unpack(&self, packed: &Packed) -> Record {
-        let source = self.sources.values[(packed.source & (ERROR - 1)) as usize];
-        let work = self.work.values[packed.work as usize];
+        let source = packed.source & (ERROR - 1);
+        let work = self.work.values[(packed.work & ((1 << WEIGHT_AT) - 1)) as usize];
         let has = |flag: u32| packed.source & flag != 0;
         Record {
             span_id: packed.span_id,
             parent: has(HAS_PARENT).then_some(packed.parent),
-            service: source.service,
+            service: self.sources.values[source as usize].service,
             name: work.name,
             kind: work.kind,
             start: packed.start,
@@ -191,9 +259,8 @@ impl Packer {
             peer: work.peer,
             peer_kind: work.peer_kind,
             peer_system: work.peer_system,
-            instance: source.instance,
-            node: source.node,
-            version: source.version,
+            source,
+            weight: self.weights.values[(packed.work >> WEIGHT_AT) as usize],
         }
     }
 }

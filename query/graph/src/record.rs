@@ -1,6 +1,7 @@
 //! What the graph needs of a span: fixed size, no text.
 
 use crate::names::NameId;
+use crate::weight::Weight;
 use epicenter_schema::SpanKind;
 
 /// What kind of thing a client names as its callee.
@@ -17,7 +18,7 @@ pub enum PeerKind {
 }
 
 /// A span, reduced.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Record {
     pub(crate) span_id: [u8; 8],
     pub(crate) parent: Option<[u8; 8]>,
@@ -33,9 +34,9 @@ pub(crate) struct Record {
     pub(crate) peer: NameId,
     pub(crate) peer_kind: PeerKind,
     pub(crate) peer_system: NameId,
-    pub(crate) instance: NameId,
-    pub(crate) node: NameId,
-    pub(crate) version: NameId,
+    /// Number of the sender.
+    pub(crate) source: u32,
+    pub(crate) weight: Weight,
 }
 
 impl Record {
@@ -45,6 +46,11 @@ impl Record {
 
     pub(crate) fn answers(&self) -> bool {
         matches!(self.kind, SpanKind::Server | SpanKind::Consumer)
+    }
+
+    /// Whether it puts a message into a queue that is known.
+    pub(crate) fn publishes(&self) -> bool {
+        self.kind == SpanKind::Producer && self.peer_kind == PeerKind::Queue && self.peer != NameId(0)
     }
 
     pub(crate) fn calls(&self) -> bool {

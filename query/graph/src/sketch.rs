@@ -47,6 +47,42 @@ impl Sketch {
         }
     }
 
+    /// The counts by bucket, for files: pairs of the distance to the bucket before and the count, each a varint of seven
+    /// bits a byte, the lowest first.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(3 * self.buckets.len());
+        let mut put = |mut value: u32| {
+            while value >= 0x80 {
+                bytes.push(value as u8 | 0x80);
+                value >>= 7;
+            }
+            bytes.push(value as u8);
+        };
+        let mut before = 0;
+        for (bucket, count) in &self.buckets {
+            put(u32::from(bucket - before));
+            put(*count);
+            before = *bucket;
+        }
+        bytes
+    }
+
+    /// The sketch again; none of bytes that [`Sketch::to_bytes`] does not make.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut sketch = Self::default();
+        let mut rest = bytes.iter();
+        let mut bucket = 0;
+        while !rest.as_slice().is_empty() {
+            let step = u16::try_from(varint(&mut rest)?).ok()?;
+            let is_next = step > 0 || sketch.buckets.is_empty();
+            bucket = Some(bucket + step).filter(|bucket| is_next && *bucket <= BUCKET_MAX)?;
+            let count = varint(&mut rest)?;
+            sketch.count += u64::from(count);
+            sketch.buckets.push((bucket, count));
+        }
+        Some(sketch)
+    }
+
     /// How many values were counted.
     pub fn count(&self) -> u64 {
         self.count
@@ -106,6 +142,18 @@ impl Sketch {
     }
 }
 
+fn varint(bytes: &mut std::slice::Iter<'_, u8>) -> Option<u32> {
+    let mut value = 0u64;
+    for shift in (0..35).step_by(7) {
+        let byte = *bytes.next()?;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return u32::try_from(value).ok();
+        }
+    }
+    None
+}
+
 fn middle(bucket: u16) -> f64 {
     if bucket == 0 {
         0.5
@@ -131,6 +179,22 @@ mod tests {
                 (found / expected - 1.0).abs() < 0.021,
                 "{q}: {found} instead of {expected}"
             );
+        }
+    }
+
+    #[test]
+    fn bytes_come_back_and_others_are_refused() {
+        let mut sketch = Sketch::default();
+        assert_eq!(Sketch::from_bytes(&sketch.to_bytes()), Some(sketch.clone()));
+        for value in [0, 1, 5, 1_000, 1_000_000, i64::MAX] {
+            for _ in 0..=value.min(300) {
+                sketch.add(value);
+            }
+        }
+        let bytes = sketch.to_bytes();
+        assert_eq!(Sketch::from_bytes(&bytes), Some(sketch));
+        for wrong in [&bytes[..bytes.len() - 1], &[1], &[0xff, 0xff, 0x7f, 1], &[5, 1, 0, 1]] {
+            assert_eq!(Sketch::from_bytes(wrong), None, "{wrong:?}");
         }
     }
 

@@ -1,16 +1,14 @@
 //! The graph as people and programs see it: nodes and edges with rates, errors, latencies and health, sorted by name.
 
-use crate::names::{NameId, Names};
+use crate::names::Names;
 use crate::record::PeerKind;
 use crate::sketch::Sketch;
-use crate::window::{Callee, Dimension, EdgeStats, Window};
+use crate::summary::{NodeSum, Part, Summary};
+use crate::window::{Callee, SpanCounts};
 use crate::{Entity, EntityKind};
 use epicenter_schema::{DurationNs, Timestamp, TraceId};
 use petgraph::graph::DiGraph;
 use std::collections::BTreeMap;
-
-/// Exemplar traces of one node or edge.
-const EXEMPLARS_MAX: usize = 4;
 
 /// How something is.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, PartialOrd, Ord)]
@@ -70,18 +68,35 @@ pub struct Node {
     pub entity: Entity,
     /// Technology of a callee that sends no spans, as its callers say: `redis`, `postgresql`.
     pub system: Option<String>,
-    /// Requests a second that reach it.
+    /// Requests a second that reach it, those that sampling left out included.
     pub rate_per_s: f64,
     /// Share of them that fail, 0 to 1.
     pub error_ratio: f64,
+    /// Requests seen.
+    pub count: u64,
     /// How long it takes to answer, as it sees it itself; as its callers see it where it sends no spans.
     pub latency: Latency,
     /// Running copies seen; 0 when it does not tell.
     pub instances: u64,
+    /// Its requests by instance, node, version and what else its resources say.
+    pub dimensions: Vec<DimensionShare>,
     /// How it is.
     pub health: Health,
     /// Traces that pass through it, failed and slow ones first.
     pub exemplars: Vec<TraceId>,
+}
+
+/// The part of a node's requests under one value of a dimension.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DimensionShare {
+    /// `instance`, `node`, `version`, `image`, `label.app` and so on.
+    pub dimension: String,
+    /// Its value.
+    pub value: String,
+    /// Requests a second.
+    pub rate_per_s: f64,
+    /// Share of them that fail, 0 to 1.
+    pub error_ratio: f64,
 }
 
 /// Calls from one node to another.
@@ -93,10 +108,14 @@ pub struct Edge {
     pub callee: Entity,
     /// How: `http`, `grpc`, `database`.
     pub protocol: Option<String>,
-    /// Calls a second.
+    /// Calls a second, those that sampling left out included.
     pub rate_per_s: f64,
     /// Share of them that fail at the caller, 0 to 1.
     pub error_ratio: f64,
+    /// Calls seen.
+    pub count: u64,
+    /// Calls to a service that no span of it answers: it was not reached, does not trace, or its span is missing.
+    pub unanswered: u64,
     /// How long the caller waits.
     pub latency: Latency,
     /// How it is.
@@ -116,6 +135,8 @@ pub struct GraphSnapshot {
     pub nodes: Vec<Node>,
     /// Who calls whom.
     pub edges: Vec<Edge>,
+    /// What became of the spans.
+    pub spans: SpanCounts,
 }
 
 /// The entity that a callee is. A peer that was never seen to answer as a service is external.
@@ -130,108 +151,62 @@ pub fn callee_entity(callee: Callee, names: &Names) -> Entity {
     Entity::new(kind, names.get(name).as_ref())
 }
 
-#[derive(Default)]
-struct Sum {
-    count: u64,
-    errors: u64,
-    instances: u64,
-    sketch: Sketch,
-    word: Option<NameId>,
-    exemplars: Vec<TraceId>,
-}
-
-impl Sum {
-    fn add_edge(&mut self, edge: &EdgeStats, word: Option<NameId>) {
-        self.count += edge.count;
-        self.errors += edge.errors;
-        self.sketch.merge(&edge.client);
-        self.word = self.word.or(word);
-        self.offer(edge.failed.traces().chain(edge.slowest.traces()));
-    }
-
-    fn offer(&mut self, traces: impl Iterator<Item = TraceId>) {
-        for trace in traces {
-            if self.exemplars.len() < EXEMPLARS_MAX && !self.exemplars.contains(&trace) {
-                self.exemplars.push(trace);
-            }
-        }
-    }
-
-    fn ratio(&self) -> f64 {
-        if self.count == 0 {
-            0.0
-        } else {
-            self.errors as f64 / self.count as f64
-        }
-    }
-}
-
 impl GraphSnapshot {
-    /// The graph of a window that ends at `at` and is `length` long. `node_health` and `edge_health` judge; services
-    /// in `expected` that the window does not hold are added with a rate of 0. Cost: one pass over the window.
-    pub fn new(
-        window: &Window,
-        names: &Names,
-        (at, length): (Timestamp, DurationNs),
-        expected: impl IntoIterator<Item = Entity>,
-        node_health: impl Fn(&Entity) -> Health,
-        edge_health: impl Fn(&Entity, &Entity) -> Health,
-    ) -> Self {
-        let seconds = length.as_secs_f64().max(1e-9);
-        let text = |id: Option<NameId>| id.map(|id| names.get(id).to_string());
-        let mut nodes: BTreeMap<Entity, Sum> = expected.into_iter().map(|entity| (entity, Sum::default())).collect();
-        let mut edges: BTreeMap<(Entity, Entity), Sum> = BTreeMap::new();
-        for (key, op) in window.ops_sorted(names) {
-            let node = nodes
-                .entry(Entity::service(names.get(key.service).as_ref()))
-                .or_default();
-            node.count += op.entries;
-            node.errors += op.entry_errors;
-            node.sketch.merge(&op.duration);
-            node.offer(op.failed.traces().chain(op.slowest.traces()));
-        }
-        for (key, _) in &window.dimensions {
-            if key.dimension == Dimension::Instance {
-                nodes
-                    .entry(Entity::service(names.get(key.service).as_ref()))
-                    .or_default()
-                    .instances += 1;
+    /// The graph of a stretch of time that ends at `at`; services in `expected` that it does not hold are added with a
+    /// rate of 0.
+    pub fn new(summary: &Summary, at: Timestamp, expected: impl IntoIterator<Item = Entity>) -> Self {
+        let length = summary.length;
+        let absent = NodeSum::default();
+        let mut nodes: BTreeMap<Entity, &NodeSum> = expected.into_iter().map(|entity| (entity, &absent)).collect();
+        nodes.extend(summary.nodes.iter().map(|(entity, node)| (entity.clone(), node)));
+        let nodes = nodes.into_iter().map(|(entity, node)| {
+            let share = |((dimension, value), part): (&(String, String), &Part)| DimensionShare {
+                dimension: dimension.clone(),
+                value: value.clone(),
+                rate_per_s: part.weighed.count.as_f64() / length.as_secs_f64().max(1e-9),
+                error_ratio: part.error_ratio(),
+            };
+            Node {
+                entity,
+                system: node.traffic.word.clone(),
+                rate_per_s: node.traffic.rate_per_s(length),
+                error_ratio: node.traffic.error_ratio(),
+                count: node.traffic.count,
+                latency: Latency::of(&node.traffic.latency),
+                instances: node.instances,
+                dimensions: node.parts.iter().map(share).collect(),
+                health: node.traffic.health,
+                exemplars: node.traffic.exemplars.clone(),
             }
-        }
-        for (key, edge) in window.edges_sorted(names) {
-            let caller = Entity::service(names.get(key.caller).as_ref());
-            let callee = callee_entity(key.callee, names);
-            let node = nodes.entry(callee.clone()).or_default();
-            if callee.kind != EntityKind::Service {
-                node.add_edge(edge, edge.system);
-            }
-            edges.entry((caller, callee)).or_default().add_edge(edge, edge.protocol);
-        }
-        let nodes = nodes.into_iter().map(|(entity, sum)| Node {
-            health: node_health(&entity),
-            entity,
-            system: text(sum.word),
-            rate_per_s: sum.count as f64 / seconds,
-            error_ratio: sum.ratio(),
-            latency: Latency::of(&sum.sketch),
-            instances: sum.instances,
-            exemplars: sum.exemplars,
         });
-        let edges = edges.into_iter().map(|((caller, callee), sum)| Edge {
-            health: edge_health(&caller, &callee),
-            caller,
-            callee,
-            protocol: text(sum.word),
-            rate_per_s: sum.count as f64 / seconds,
-            error_ratio: sum.ratio(),
-            latency: Latency::of(&sum.sketch),
-            exemplars: sum.exemplars,
+        let edges = summary.edges.iter().map(|((caller, callee), traffic)| Edge {
+            caller: caller.clone(),
+            callee: callee.clone(),
+            protocol: traffic.word.clone(),
+            rate_per_s: traffic.rate_per_s(length),
+            error_ratio: traffic.error_ratio(),
+            count: traffic.count,
+            unanswered: traffic.unanswered,
+            latency: Latency::of(&traffic.latency),
+            health: traffic.health,
+            exemplars: traffic.exemplars.clone(),
         });
         Self {
             at,
             window: length,
             nodes: nodes.collect(),
             edges: edges.collect(),
+            spans: summary.accounts,
+        }
+    }
+
+    /// Judges every node and edge.
+    pub fn judge(&mut self, node_health: impl Fn(&Entity) -> Health, edge_health: impl Fn(&Entity, &Entity) -> Health) {
+        for node in &mut self.nodes {
+            node.health = node_health(&node.entity);
+        }
+        for edge in &mut self.edges {
+            edge.health = edge_health(&edge.caller, &edge.callee);
         }
     }
 

@@ -5,26 +5,20 @@
 //! spans of its service that start while it runs and hang beside it under the same parent, as reactive frameworks
 //! make them.
 
+use crate::answers::Answers;
+use crate::links::Links;
 use crate::names::{NameId, Names};
+use crate::packed::Packer;
 use crate::record::Record;
-use crate::window::{Callee, Dimension, DimensionKey, EdgeKey, OpKey, Window};
-use epicenter_schema::{SpanKind, TraceId};
+use crate::weight::Weight;
+use crate::window::{Callee, DimensionKey, DimensionStats, Direction, EdgeKey, FlowKey, OpKey, Window};
+use epicenter_schema::{SpanId, SpanKind, TraceId};
 use hashbrown::HashMap;
 
 /// Deepest nesting followed when complaints are traced downwards.
 const DEPTH_MAX: usize = 256;
-
-struct Tree<'a> {
-    trace: TraceId,
-    spans: &'a [Record],
-    /// Children of each span, by start.
-    children: Vec<Vec<u32>>,
-    parent: Vec<Option<u32>>,
-    /// Whether anything below complains.
-    below: Vec<bool>,
-    /// Whether any span says that it has no parent. Where none does, the caller above the first one is not traced.
-    has_root: bool,
-}
+/// Traces of at most so many spans are searched for parents, not indexed.
+const SEARCHED_MAX: usize = 24;
 
 /// What a span is to the graph, worked out once.
 struct Facts {
@@ -42,36 +36,33 @@ struct Facts {
     own_of_service: bool,
 }
 
-/// Learns which service answers under which name, from calls that were answered.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Answers {
-    by_peer: HashMap<(NameId, NameId), NameId>,
+/// Walks traces one after the other; what a walk needs is kept for the next.
+#[derive(Debug, Default)]
+pub(crate) struct Walker {
+    trace: TraceId,
+    spans: Vec<Record>,
+    by_id: HashMap<[u8; 8], u32>,
+    parent: Vec<Option<u32>>,
+    /// Children of each span, by start: those of span `n` are at `first[n]..first[n + 1]`.
+    children: Vec<u32>,
+    first: Vec<u32>,
+    /// Whether anything below complains.
+    below: Vec<bool>,
+    /// Whether any span says that it has no parent. Where none does, the caller above the first one is not traced.
+    has_root: bool,
+    pieces: Vec<(i64, i64)>,
+    seen: Vec<(NameId, NameId)>,
+    /// Sums by the number of the sender, and which are not empty.
+    by_source: Vec<DimensionStats>,
+    touched: Vec<u32>,
+    /// Whether a span of this window links to one that is not known.
+    pub(crate) has_loose_links: bool,
 }
 
-/// Callers times peer names remembered.
-const ANSWERS_MAX: usize = 200_000;
-
-impl Answers {
-    fn learn(&mut self, caller: NameId, peer: NameId, callee: NameId) {
-        if peer != Names::NONE && (self.by_peer.len() < ANSWERS_MAX || self.by_peer.contains_key(&(caller, peer))) {
-            self.by_peer.insert((caller, peer), callee);
-        }
-    }
-
-    fn find(&self, caller: NameId, peer: NameId) -> Option<NameId> {
-        self.by_peer.get(&(caller, peer)).copied()
-    }
-}
-
-/// Adds a trace to a window.
-pub(crate) fn count(trace: TraceId, spans: &mut [Record], answers: &mut Answers, window: &mut Window) {
-    spans.sort_unstable_by_key(|span| (span.start, span.span_id));
-    let tree = Tree::new(trace, spans);
-    window.traces += 1;
-    window.spans += spans.len() as u64;
-    for index in 0..spans.len() {
-        tree.count_span(index, answers, window);
-    }
+/// What is known from other traces.
+pub(crate) struct Known<'a> {
+    pub(crate) answers: &'a mut Answers,
+    pub(crate) links: &'a Links,
 }
 
 /// Whether a complaint is that of the failed call above it, told once more: instrumentation of the network library hangs
@@ -83,61 +74,131 @@ fn is_swallowed(spans: &[Record], parent: Option<u32>, span: &Record) -> bool {
     span.kind == SpanKind::Internal && parent.calls() && parent.error && parent.service == span.service
 }
 
-impl<'a> Tree<'a> {
-    fn new(trace: TraceId, spans: &'a [Record]) -> Self {
-        let mut by_id: HashMap<[u8; 8], u32> = HashMap::with_capacity(spans.len());
-        for (index, span) in spans.iter().enumerate() {
-            by_id.entry(span.span_id).or_insert(index as u32);
-        }
-        let parent: Vec<Option<u32>> = spans
-            .iter()
-            .enumerate()
-            .map(|(index, span)| {
-                by_id
-                    .get(&span.parent?)
-                    .copied()
-                    .filter(|parent| *parent != index as u32)
-            })
-            .collect();
-        let mut children = vec![Vec::new(); spans.len()];
-        for (index, parent) in parent.iter().enumerate() {
-            if let Some(parent) = parent {
-                children[*parent as usize].push(index as u32);
-            }
-        }
-        let mut below = vec![false; spans.len()];
-        for (index, span) in spans.iter().enumerate() {
-            if span.complains && !is_swallowed(spans, parent[index], span) {
-                let mut at = parent[index];
-                for _ in 0..DEPTH_MAX {
-                    let Some(above) = at else { break };
-                    if std::mem::replace(&mut below[above as usize], true) {
-                        break;
-                    }
-                    at = parent[above as usize];
-                }
-            }
-        }
-        Self {
-            trace,
-            spans,
-            children,
-            parent,
-            below,
-            has_root: spans.iter().any(|span| span.parent.is_none()),
+impl Walker {
+    /// Adds a trace to a window.
+    pub(crate) fn count(
+        &mut self,
+        trace: TraceId,
+        spans: impl Iterator<Item = Record>,
+        known: &mut Known<'_>,
+        window: &mut Window,
+    ) {
+        self.trace = trace;
+        self.spans.clear();
+        self.spans.extend(spans);
+        let received = self.spans.len();
+        self.spans
+            .sort_unstable_by_key(|span| (span.start, span.span_id, span.duration, span.kind, span.error));
+        self.spans.dedup();
+        window.accounts.repeated += (received - self.spans.len()) as u64;
+        self.find_parents();
+        self.find_children();
+        self.trace_complaints();
+        window.traces += 1;
+        window.spans += self.spans.len() as u64;
+        window.accounts.counted += self.spans.len() as u64;
+        for index in 0..self.spans.len() {
+            self.count_span(index, known, window);
         }
     }
 
-    fn count_span(&self, index: usize, answers: &mut Answers, window: &mut Window) {
-        let span = &self.spans[index];
-        let kids = &self.children[index];
+    /// Adds the sums by sender to the window: once, after its last trace.
+    pub(crate) fn count_dimensions(&mut self, packer: &Packer, window: &mut Window) {
+        self.touched.sort_unstable();
+        for number in self.touched.drain(..) {
+            let stats = std::mem::take(&mut self.by_source[number as usize]);
+            let source = packer.source(number);
+            for (dimension, value) in source.dimensions() {
+                let key = DimensionKey {
+                    service: source.service,
+                    dimension,
+                    value,
+                };
+                window.add_dimension(key, &stats);
+            }
+        }
+    }
+
+    fn kids(&self, index: usize) -> &[u32] {
+        &self.children[self.first[index] as usize..self.first[index + 1] as usize]
+    }
+
+    fn find_parents(&mut self) {
+        let spans = &self.spans;
+        self.parent.clear();
+        self.has_root = spans.iter().any(|span| span.parent.is_none());
+        let is_searched = spans.len() <= SEARCHED_MAX;
+        if !is_searched {
+            self.by_id.clear();
+            for (index, span) in spans.iter().enumerate() {
+                self.by_id.entry(span.span_id).or_insert(index as u32);
+            }
+        }
+        for (index, span) in spans.iter().enumerate() {
+            let parent = span.parent.and_then(|parent| {
+                if is_searched {
+                    let at = spans.iter().position(|other| other.span_id == parent);
+                    at.map(|at| at as u32)
+                } else {
+                    self.by_id.get(&parent).copied()
+                }
+            });
+            self.parent.push(parent.filter(|parent| *parent != index as u32));
+        }
+    }
+
+    fn find_children(&mut self) {
+        let count = self.spans.len();
+        self.first.clear();
+        self.first.resize(count + 2, 0);
+        // Counted two places further on; after placing, each has become the start of its own.
+        for parent in self.parent.iter().flatten() {
+            self.first[*parent as usize + 2] += 1;
+        }
+        for index in 2..self.first.len() {
+            self.first[index] += self.first[index - 1];
+        }
+        self.children.clear();
+        self.children.resize(self.first[count + 1] as usize, 0);
+        for (index, parent) in self.parent.iter().enumerate() {
+            if let Some(parent) = parent {
+                let at = &mut self.first[*parent as usize + 1];
+                self.children[*at as usize] = index as u32;
+                *at += 1;
+            }
+        }
+    }
+
+    fn trace_complaints(&mut self) {
+        self.below.clear();
+        self.below.resize(self.spans.len(), false);
+        for (index, span) in self.spans.iter().enumerate() {
+            if span.complains && !is_swallowed(&self.spans, self.parent[index], span) {
+                let mut at = self.parent[index];
+                for _ in 0..DEPTH_MAX {
+                    let Some(above) = at else { break };
+                    if std::mem::replace(&mut self.below[above as usize], true) {
+                        break;
+                    }
+                    at = self.parent[above as usize];
+                }
+            }
+        }
+    }
+
+    fn count_span(&mut self, index: usize, known: &mut Known<'_>, window: &mut Window) {
+        let span = self.spans[index];
+        let parent = self.parent[index].map(|parent| self.spans[parent as usize]);
+        window.accounts.orphaned += u64::from(span.parent.is_some() && parent.is_none());
+        window.accounts.sampled += u64::from(span.weight != Weight::ONE);
+        let kids = self.kids(index);
         let mut records = kids.iter().map(|k| &self.spans[*k as usize]);
-        let remote = records.clone().find(|kid| kid.service != span.service);
+        let remote = records.clone().find(|kid| kid.service != span.service).copied();
         let in_process = remote.is_none() && records.any(Record::answers);
         let is_edge = (span.calls() && !in_process) || (remote.is_some() && kids.len() == 1);
         let on_edge = is_edge && (remote.is_some() || span.peer != Names::NONE);
-        let own = span.complains && !self.below[index] && !is_swallowed(self.spans, self.parent[index], span);
-        let is_top = self.parent[index].is_none_or(|p| self.spans[p as usize].service != span.service);
+        let own = span.complains && !self.below[index] && !is_swallowed(&self.spans, self.parent[index], &span);
+        let is_top = parent.is_none_or(|parent| parent.service != span.service);
         let facts = Facts {
             remaining: span.duration - self.covered(index),
             answered: remote.is_some(),
@@ -147,11 +208,12 @@ impl<'a> Tree<'a> {
             // A failed call whose callee is known is the edge's complaint, counted there.
             own_of_service: own && !(on_edge && span.error),
         };
-        if let Some(callee) = self.callee(span, remote, answers).filter(|_| is_edge) {
+        if is_edge && let Some(callee) = callee(&span, remote.as_ref(), known.answers) {
             self.count_edge(index, callee, &facts, window);
         }
-        self.count_operation(index, &facts, answers, window);
-        count_dimensions(span, &facts, window);
+        self.count_message(&span, parent.as_ref(), known.links, window);
+        self.count_operation(index, &facts, known.answers, window);
+        self.count_sender(&span, &facts);
     }
 
     fn count_edge(&self, index: usize, callee: Callee, facts: &Facts, window: &mut Window) {
@@ -164,22 +226,62 @@ impl<'a> Tree<'a> {
         let Some(edge) = window.edge(key) else { return };
         edge.count += 1;
         edge.errors += u64::from(span.error);
+        edge.weighed.add(span.weight, span.error);
         edge.own_errors += u64::from(span.error && !self.below[index]);
         edge.unanswered += u64::from(!facts.answered);
         edge.unanswered_errors += u64::from(!facts.answered && span.error);
-        edge.loose += u64::from(span.parent.is_none() && self.children[index].is_empty());
+        edge.loose += u64::from(span.parent.is_none() && self.kids(index).is_empty());
+        edge.queued += u64::from(span.publishes());
         edge.client.add(span.duration);
         edge.gap.add(facts.remaining);
-        edge.protocol = edge.protocol.or(Some(span.protocol).filter(|p| *p != Names::NONE));
-        edge.system = edge.system.or(Some(span.peer_system).filter(|s| *s != Names::NONE));
+        edge.protocol.add(span.protocol, 1);
+        edge.system.add(span.peer_system, 1);
         edge.slowest.offer(facts.remaining, self.trace);
         if span.error {
             edge.failed.offer(span.duration, self.trace);
         }
     }
 
-    fn count_operation(&self, index: usize, facts: &Facts, answers: &Answers, window: &mut Window) {
-        let span = &self.spans[index];
+    /// Counts a span that puts messages into a queue, or that takes them out.
+    fn count_message(&mut self, span: &Record, parent: Option<&Record>, links: &Links, window: &mut Window) {
+        let is_top = parent.is_none_or(|parent| parent.service != span.service);
+        let (direction, queue) = if span.publishes() {
+            (Direction::Publish, span.peer)
+        } else if span.kind == SpanKind::Consumer && is_top {
+            let queue = match parent.filter(|parent| parent.publishes()) {
+                _ if span.peer != Names::NONE => span.peer,
+                Some(parent) => parent.peer,
+                None => match links.queue_of((self.trace, SpanId(span.span_id))) {
+                    Some(Some(queue)) => queue,
+                    unknown => {
+                        self.has_loose_links |= unknown.is_some();
+                        return;
+                    }
+                },
+            };
+            (Direction::Deliver, queue)
+        } else {
+            return;
+        };
+        let key = FlowKey {
+            service: span.service,
+            queue,
+            direction,
+        };
+        let Some(flow) = window.flow(key) else { return };
+        flow.count += 1;
+        flow.errors += u64::from(span.error);
+        flow.weighed.add(span.weight, span.error);
+        flow.duration.add(span.duration);
+        flow.system.add(span.peer_system, 1);
+        flow.slowest.offer(span.duration, self.trace);
+        if span.error {
+            flow.failed.offer(span.duration, self.trace);
+        }
+    }
+
+    fn count_operation(&mut self, index: usize, facts: &Facts, answers: &Answers, window: &mut Window) {
+        let span = self.spans[index];
         let key = OpKey {
             service: span.service,
             name: span.name,
@@ -193,6 +295,7 @@ impl<'a> Tree<'a> {
         if facts.entry {
             op.entries += 1;
             op.entry_errors += u64::from(span.error);
+            op.weighed.add(span.weight, span.error);
             op.duration.add(span.duration);
         }
         if !facts.on_edge {
@@ -202,14 +305,37 @@ impl<'a> Tree<'a> {
         if facts.own {
             op.failed.offer(span.duration, self.trace);
         }
-        let kids = &self.children[index];
-        let mut seen: Vec<(NameId, NameId)> = kids.iter().map(|k| self.doer(*k, answers)).collect();
+        let mut seen = std::mem::take(&mut self.seen);
+        seen.clear();
+        seen.extend(self.kids(index).iter().map(|kid| self.doer(*kid, answers)));
         let last = seen.last().map_or(Names::NONE, |(service, _)| *service);
-        *op.last_child.entry(last).or_default() += 1;
+        op.last_child(last);
         seen.sort_unstable();
         seen.dedup();
-        for (service, name) in seen {
-            op.child(service, name);
+        for (service, name) in &seen {
+            op.child(*service, *name);
+        }
+        self.seen = seen;
+    }
+
+    fn count_sender(&mut self, span: &Record, facts: &Facts) {
+        let number = span.source as usize;
+        if self.by_source.len() <= number {
+            self.by_source.resize(number + 1, DimensionStats::default());
+        }
+        let stats = &mut self.by_source[number];
+        if stats.spans == 0 {
+            self.touched.push(span.source);
+        }
+        stats.spans += 1;
+        stats.own_complaints += u64::from(facts.own_of_service);
+        if facts.entry {
+            stats.entries += 1;
+            stats.entry_errors += u64::from(span.error);
+            stats.weighed.add(span.weight, span.error);
+        }
+        if !facts.on_edge {
+            stats.self_ns += facts.remaining.max(0).unsigned_abs();
         }
     }
 
@@ -221,11 +347,11 @@ impl<'a> Tree<'a> {
     /// The service that does the work of a child: the remote one for a call, otherwise its own.
     fn doer(&self, child: u32, answers: &Answers) -> (NameId, NameId) {
         let span = &self.spans[child as usize];
-        let remote = self.children[child as usize]
+        let mut services = self
+            .kids(child as usize)
             .iter()
-            .map(|k| self.spans[*k as usize].service)
-            .find(|s| *s != span.service);
-        let service = match remote {
+            .map(|k| self.spans[*k as usize].service);
+        let service = match services.find(|service| *service != span.service) {
             Some(service) => service,
             None if span.calls() && span.peer != Names::NONE => {
                 answers.find(span.service, span.peer).unwrap_or(span.peer)
@@ -235,27 +361,12 @@ impl<'a> Tree<'a> {
         (service, span.name)
     }
 
-    fn callee(&self, span: &Record, remote: Option<&Record>, answers: &mut Answers) -> Option<Callee> {
-        if let Some(remote) = remote {
-            if span.calls() {
-                answers.learn(span.service, span.peer, remote.service);
-            }
-            return Some(Callee::Service(remote.service));
-        }
-        if span.peer == Names::NONE {
-            return None;
-        }
-        Some(match answers.find(span.service, span.peer) {
-            Some(service) => Callee::Service(service),
-            None => Callee::Peer(span.peer_kind, span.peer),
-        })
-    }
-
     /// Length of the union of the children within the span, in nanoseconds.
-    fn covered(&self, index: usize) -> i64 {
+    fn covered(&mut self, index: usize) -> i64 {
+        let mut pieces = std::mem::take(&mut self.pieces);
+        pieces.clear();
         let span = &self.spans[index];
         let (start, end) = (span.start, span.end());
-        let mut pieces: Vec<(i64, i64)> = Vec::with_capacity(self.children[index].len());
         let mut add = |other: &Record| {
             let is_inside = start <= other.start && other.end() <= end;
             let piece = if !is_inside && other.service != span.service && other.duration <= span.duration {
@@ -269,13 +380,13 @@ impl<'a> Tree<'a> {
                 pieces.push(piece);
             }
         };
-        for child in &self.children[index] {
+        for child in self.kids(index) {
             add(&self.spans[*child as usize]);
         }
         if span.kind == SpanKind::Internal
             && let Some(parent) = self.parent[index]
         {
-            for sibling in &self.children[parent as usize] {
+            for sibling in self.kids(parent as usize) {
                 let other = &self.spans[*sibling as usize];
                 if *sibling as usize != index && other.service == span.service && other.calls() && other.start >= start
                 {
@@ -285,37 +396,29 @@ impl<'a> Tree<'a> {
         }
         pieces.sort_unstable();
         let (mut covered, mut reached) = (0, start);
-        for (from, to) in pieces {
-            if to > reached {
-                covered += to - from.max(reached);
-                reached = to;
+        for (from, to) in &pieces {
+            if *to > reached {
+                covered += to - from.max(&reached);
+                reached = *to;
             }
         }
+        self.pieces = pieces;
         covered
     }
 }
 
-fn count_dimensions(span: &Record, facts: &Facts, window: &mut Window) {
-    let values = [
-        (Dimension::Instance, span.instance),
-        (Dimension::Node, span.node),
-        (Dimension::Version, span.version),
-    ];
-    for (dimension, value) in values {
-        let key = DimensionKey {
-            service: span.service,
-            dimension,
-            value,
-        };
-        if value == Names::NONE {
-            continue;
+fn callee(span: &Record, remote: Option<&Record>, answers: &mut Answers) -> Option<Callee> {
+    if let Some(remote) = remote {
+        if span.calls() {
+            answers.learn(span.service, span.peer, remote.service);
         }
-        let Some(stats) = window.dimension(key) else { continue };
-        stats.entries += u64::from(facts.entry);
-        stats.entry_errors += u64::from(facts.entry && span.error);
-        stats.own_complaints += u64::from(facts.own_of_service);
-        if !facts.on_edge {
-            stats.self_ns += facts.remaining.max(0).unsigned_abs();
-        }
+        return Some(Callee::Service(remote.service));
     }
+    if span.peer == Names::NONE {
+        return None;
+    }
+    Some(match answers.find(span.service, span.peer) {
+        Some(service) => Callee::Service(service),
+        None => Callee::Peer(span.peer_kind, span.peer),
+    })
 }

@@ -4,13 +4,19 @@
 use crate::names::{NameId, Names};
 use crate::record::PeerKind;
 use crate::sketch::Sketch;
+use crate::weight::Weight;
 use epicenter_schema::{SpanKind, TraceId};
 use hashbrown::HashMap;
+use std::borrow::Cow;
 
 /// Exemplar traces kept of each sort.
 const EXEMPLARS_MAX: usize = 2;
 /// Distinct operations, edges and dimension values of one window; what goes beyond is counted in `overflowed`.
 const KEYS_MAX: usize = 400_000;
+/// Distinct values of one dimension of one service in a window; what goes beyond is counted in `overflowed`.
+const VALUES_MAX: u32 = 2_000;
+/// Words that something may be called by.
+const WORDS_MAX: usize = 8;
 /// Distinct children remembered of one operation.
 const CHILDREN_MAX: usize = 256;
 
@@ -54,6 +60,38 @@ pub enum Dimension {
     Node,
     /// The version.
     Version,
+    /// The container image, with its tag.
+    Image,
+    /// The Kubernetes namespace, else that of the service.
+    Namespace,
+    /// The availability zone, else the region.
+    Zone,
+    /// The Kubernetes cluster.
+    Cluster,
+    /// The deployment, stateful set, daemon set or job.
+    Workload,
+    /// The deployment environment.
+    Environment,
+    /// A label of the pod, by the label's name.
+    Label(NameId),
+}
+
+impl Dimension {
+    /// The word used in APIs; `label.` and the label's name for labels.
+    pub fn name(self, names: &Names) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::Instance => "instance",
+            Self::Node => "node",
+            Self::Version => "version",
+            Self::Image => "image",
+            Self::Namespace => "namespace",
+            Self::Zone => "zone",
+            Self::Cluster => "cluster",
+            Self::Workload => "workload",
+            Self::Environment => "environment",
+            Self::Label(label) => return Cow::Owned(format!("label.{}", names.get(label))),
+        })
+    }
 }
 
 /// A service under one value of a dimension.
@@ -67,33 +105,160 @@ pub struct DimensionKey {
     pub value: NameId,
 }
 
-/// A few traces that show something: the largest by a measure, ties by id.
+/// Which way messages go.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Direction {
+    /// From a service into a queue.
+    Publish,
+    /// From a queue to a service.
+    Deliver,
+}
+
+/// Messages between a service and a queue.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct FlowKey {
+    /// The service.
+    pub service: NameId,
+    /// The queue.
+    pub queue: NameId,
+    /// Which way.
+    pub direction: Direction,
+}
+
+/// Counts of messages between a service and a queue.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Exemplars(Vec<(i64, TraceId)>);
+pub struct FlowStats {
+    /// Technology of the queue.
+    pub system: Words,
+    /// Messages, or batches of them: spans.
+    pub count: u64,
+    /// Those whose span failed.
+    pub errors: u64,
+    /// The same, with the spans that sampling left out.
+    pub weighed: Weighed,
+    /// How long publishing, or processing, took.
+    pub duration: Sketch,
+    /// The slowest.
+    pub slowest: Exemplars,
+    /// Failed ones.
+    pub failed: Exemplars,
+}
+
+/// What something is called by most, of a few words.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Words(Tally<NameId>);
+
+/// Requests as they were before sampling, as far as senders tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Weighed {
+    /// All.
+    pub count: Weight,
+    /// Failed ones.
+    pub errors: Weight,
+}
+
+impl Weighed {
+    pub(crate) fn add(&mut self, weight: Weight, failed: bool) {
+        self.count += weight;
+        self.errors += weight.when(failed);
+    }
+
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        self.errors += other.errors;
+    }
+}
+
+/// How often each of a few things was, in little room: most have one or two.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tally<K>(Vec<(K, u64)>);
+
+impl<K> Default for Tally<K> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<K: Copy + Ord> Tally<K> {
+    /// Counts a thing, if it is known or there are fewer than `max` others.
+    fn add(&mut self, key: K, count: u64, max: usize) {
+        match self.0.binary_search_by_key(&key, |(known, _)| *known) {
+            Ok(at) => self.0[at].1 += count,
+            Err(at) if self.0.len() < max => {
+                if self.0.is_empty() {
+                    self.0.reserve_exact(1);
+                }
+                self.0.insert(at, (key, count));
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn merge(&mut self, other: &Self, max: usize) {
+        other.0.iter().for_each(|(key, count)| self.add(*key, *count, max));
+    }
+
+    /// How often it was; none for never.
+    pub fn get(&self, key: &K) -> Option<&u64> {
+        let at = self.0.binary_search_by_key(key, |(known, _)| *known).ok()?;
+        Some(&self.0[at].1)
+    }
+
+    /// The things, in no order that means anything.
+    pub fn keys(&self) -> impl Iterator<Item = &K> {
+        self.0.iter().map(|(key, _)| key)
+    }
+
+    /// The things with how often they were.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &u64)> {
+        self.0.iter().map(|(key, count)| (key, count))
+    }
+}
+
+/// A few traces that show something: the largest by a measure, ties by id.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Exemplars {
+    kept: [(i64, TraceId); EXEMPLARS_MAX],
+    count: usize,
+}
 
 impl Exemplars {
     /// Offers a trace with its measure.
     pub fn offer(&mut self, measure: i64, trace: TraceId) {
-        if self.0.len() == EXEMPLARS_MAX && self.0.last().is_some_and(|(least, _)| *least > measure) {
+        if self.count == EXEMPLARS_MAX && self.kept[EXEMPLARS_MAX - 1].0 > measure {
             return;
         }
-        if self.0.iter().any(|(_, t)| *t == trace) {
+        let mut offered = (measure, trace);
+        if let Some(same) = self.kept[..self.count].iter_mut().find(|(_, kept)| *kept == trace) {
+            // A trace that shows it several times counts by the most telling.
+            same.0 = same.0.max(measure);
+            self.kept[..self.count].sort_by(Self::order);
             return;
         }
-        self.0.push((measure, trace));
-        self.0.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.0.cmp(&b.1.0)));
-        self.0.truncate(EXEMPLARS_MAX);
+        for kept in &mut self.kept[..self.count] {
+            if Self::order(&offered, kept).is_lt() {
+                std::mem::swap(&mut offered, kept);
+            }
+        }
+        if self.count < EXEMPLARS_MAX {
+            self.kept[self.count] = offered;
+            self.count += 1;
+        }
+    }
+
+    fn order(a: &(i64, TraceId), b: &(i64, TraceId)) -> std::cmp::Ordering {
+        b.0.cmp(&a.0).then(a.1.0.cmp(&b.1.0))
     }
 
     fn merge(&mut self, other: &Self) {
-        for (measure, trace) in &other.0 {
+        for (measure, trace) in &other.kept[..other.count] {
             self.offer(*measure, *trace);
         }
     }
 
     /// The traces, the most telling first.
     pub fn traces(&self) -> impl Iterator<Item = TraceId> {
-        self.0.iter().map(|(_, trace)| *trace)
+        self.kept[..self.count].iter().map(|(_, trace)| *trace)
     }
 }
 
@@ -114,12 +279,14 @@ pub struct OpStats {
     pub self_time: Sketch,
     /// Entries that failed.
     pub entry_errors: u64,
+    /// Entries as they were before sampling.
+    pub weighed: Weighed,
     /// Durations of entries.
     pub duration: Sketch,
     /// How many spans have a child of that service and name.
-    pub children: HashMap<(NameId, NameId), u64>,
+    pub children: Tally<(NameId, NameId)>,
     /// Which service did the last child of how many spans; the empty name for spans without children.
-    pub last_child: HashMap<NameId, u64>,
+    pub last_child: Tally<NameId>,
     /// The slowest by self time, or by duration for entries.
     pub slowest: Exemplars,
     /// Failed ones.
@@ -130,9 +297,9 @@ pub struct OpStats {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EdgeStats {
     /// Protocol of the calls.
-    pub protocol: Option<NameId>,
+    pub protocol: Words,
     /// Technology of the callee.
-    pub system: Option<NameId>,
+    pub system: Words,
     /// Calls.
     pub count: u64,
     /// Calls that failed.
@@ -145,6 +312,10 @@ pub struct EdgeStats {
     pub unanswered_errors: u64,
     /// Calls whose client span has no parent and no child: they are compared in sum only.
     pub loose: u64,
+    /// Calls that put a message into a queue, which are counted as a flow too.
+    pub queued: u64,
+    /// Calls as they were before sampling.
+    pub weighed: Weighed,
     /// Durations at the caller.
     pub client: Sketch,
     /// Durations at the caller less those at the callee.
@@ -158,6 +329,8 @@ pub struct EdgeStats {
 /// Counts of a service under one value of a dimension.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct DimensionStats {
+    /// Spans.
+    pub spans: u64,
     /// Entry spans.
     pub entries: u64,
     /// Entry spans that failed.
@@ -166,6 +339,48 @@ pub struct DimensionStats {
     pub own_complaints: u64,
     /// Sum of the self times of all spans, in nanoseconds.
     pub self_ns: u64,
+    /// Entries as they were before sampling.
+    pub weighed: Weighed,
+}
+
+impl DimensionStats {
+    fn merge(&mut self, other: &Self) {
+        self.spans += other.spans;
+        self.entries += other.entries;
+        self.entry_errors += other.entry_errors;
+        self.own_complaints += other.own_complaints;
+        self.self_ns += other.self_ns;
+        self.weighed.merge(other.weighed);
+    }
+}
+
+/// What became of the spans of a stretch of time. Nothing that was received is missing without being counted here.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct SpanCounts {
+    /// Spans in the window.
+    pub counted: u64,
+    /// Of those, the ones whose parent was not received: another service is not traced, or the span was lost.
+    pub orphaned: u64,
+    /// Of those, the ones that stand for more than themselves, because senders keep one in so many.
+    pub sampled: u64,
+    /// Of those, the ones that came after the window had been judged.
+    pub late: u64,
+    /// The same span again, sent twice: counted once.
+    pub repeated: u64,
+    /// Not in the window: too late, or beyond what is held at once.
+    pub dropped: u64,
+}
+
+impl SpanCounts {
+    /// Adds others.
+    pub fn merge(&mut self, other: Self) {
+        self.counted += other.counted;
+        self.orphaned += other.orphaned;
+        self.sampled += other.sampled;
+        self.late += other.late;
+        self.repeated += other.repeated;
+        self.dropped += other.dropped;
+    }
 }
 
 /// A stretch of time.
@@ -177,10 +392,16 @@ pub struct Window {
     pub edges: HashMap<EdgeKey, EdgeStats>,
     /// Dimensions.
     pub dimensions: HashMap<DimensionKey, DimensionStats>,
+    /// How many values the dimensions have.
+    values: HashMap<(NameId, Dimension), u32>,
+    /// Messages.
+    pub flows: HashMap<FlowKey, FlowStats>,
     /// Traces that ended here.
     pub traces: u64,
     /// Spans in them.
     pub spans: u64,
+    /// What became of the spans.
+    pub accounts: SpanCounts,
     /// Counts lost to [`KEYS_MAX`].
     pub overflowed: u64,
 }
@@ -206,6 +427,23 @@ impl Window {
         edges
     }
 
+    /// Flows in the order of their names.
+    pub fn flows_sorted(&self, names: &Names) -> Vec<(FlowKey, &FlowStats)> {
+        let mut flows: Vec<_> = self.flows.iter().map(|(key, stats)| (*key, stats)).collect();
+        flows.sort_unstable_by_key(|(key, _)| (names.get(key.service), names.get(key.queue), key.direction));
+        flows
+    }
+
+    /// Dimensions in the order of their names.
+    pub fn dimensions_sorted(&self, names: &Names) -> Vec<(DimensionKey, DimensionStats)> {
+        let mut all: Vec<_> = self.dimensions.iter().map(|(key, stats)| (*key, *stats)).collect();
+        all.sort_by_cached_key(|(key, _)| {
+            let dimension = key.dimension.name(names);
+            (names.get(key.service).clone(), dimension, names.get(key.value).clone())
+        });
+        all
+    }
+
     pub(crate) fn op(&mut self, key: OpKey) -> Option<&mut OpStats> {
         entry(&mut self.ops, key, &mut self.overflowed)
     }
@@ -214,8 +452,22 @@ impl Window {
         entry(&mut self.edges, key, &mut self.overflowed)
     }
 
-    pub(crate) fn dimension(&mut self, key: DimensionKey) -> Option<&mut DimensionStats> {
-        entry(&mut self.dimensions, key, &mut self.overflowed)
+    pub(crate) fn flow(&mut self, key: FlowKey) -> Option<&mut FlowStats> {
+        entry(&mut self.flows, key, &mut self.overflowed)
+    }
+
+    pub(crate) fn add_dimension(&mut self, key: DimensionKey, stats: &DimensionStats) {
+        if !self.dimensions.contains_key(&key) {
+            let values = self.values.entry((key.service, key.dimension)).or_default();
+            if *values >= VALUES_MAX {
+                self.overflowed += 1;
+                return;
+            }
+            *values += 1;
+        }
+        if let Some(mine) = entry(&mut self.dimensions, key, &mut self.overflowed) {
+            mine.merge(stats);
+        }
     }
 
     /// Adds another window.
@@ -234,13 +486,14 @@ impl Window {
             }
         }
         for (key, stats) in &other.dimensions {
-            if let Some(mine) = self.dimension(*key) {
-                mine.entries += stats.entries;
-                mine.entry_errors += stats.entry_errors;
-                mine.own_complaints += stats.own_complaints;
-                mine.self_ns += stats.self_ns;
+            self.add_dimension(*key, stats);
+        }
+        for (key, stats) in &other.flows {
+            if let Some(mine) = self.flow(*key) {
+                mine.merge(stats);
             }
         }
+        self.accounts.merge(other.accounts);
     }
 }
 
@@ -258,9 +511,11 @@ fn entry<'a, K: Eq + std::hash::Hash, V: Default>(
 
 impl OpStats {
     pub(crate) fn child(&mut self, service: NameId, name: NameId) {
-        if self.children.len() < CHILDREN_MAX || self.children.contains_key(&(service, name)) {
-            *self.children.entry((service, name)).or_default() += 1;
-        }
+        self.children.add((service, name), 1, CHILDREN_MAX);
+    }
+
+    pub(crate) fn last_child(&mut self, service: NameId) {
+        self.last_child.add(service, 1, CHILDREN_MAX);
     }
 
     fn merge(&mut self, other: &Self) {
@@ -270,16 +525,46 @@ impl OpStats {
         self.roots += other.roots;
         self.entries += other.entries;
         self.entry_errors += other.entry_errors;
+        self.weighed.merge(other.weighed);
         self.self_time.merge(&other.self_time);
         self.duration.merge(&other.duration);
-        for (child, count) in &other.children {
-            if self.children.len() < CHILDREN_MAX || self.children.contains_key(child) {
-                *self.children.entry(*child).or_default() += count;
-            }
+        self.children.merge(&other.children, CHILDREN_MAX);
+        self.last_child.merge(&other.last_child, CHILDREN_MAX);
+        self.slowest.merge(&other.slowest);
+        self.failed.merge(&other.failed);
+    }
+}
+
+impl Words {
+    /// Counts a word; none is counted for the empty one.
+    pub(crate) fn add(&mut self, word: NameId, count: u64) {
+        if word != Names::NONE {
+            self.0.add(word, count, WORDS_MAX);
         }
-        for (service, count) in &other.last_child {
-            *self.last_child.entry(*service).or_default() += count;
-        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.0.merge(&other.0, WORDS_MAX);
+    }
+
+    /// The most frequent one, of equals the first by name.
+    pub fn most<'a>(&self, names: &'a Names) -> Option<&'a str> {
+        let word = |id: &NameId| names.get(*id).as_ref();
+        let most = self
+            .0
+            .iter()
+            .max_by_key(|(id, count)| (**count, std::cmp::Reverse(word(id))));
+        most.map(|(id, _)| word(id))
+    }
+}
+
+impl FlowStats {
+    fn merge(&mut self, other: &Self) {
+        self.system.merge(&other.system);
+        self.count += other.count;
+        self.errors += other.errors;
+        self.weighed.merge(other.weighed);
+        self.duration.merge(&other.duration);
         self.slowest.merge(&other.slowest);
         self.failed.merge(&other.failed);
     }
@@ -287,14 +572,16 @@ impl OpStats {
 
 impl EdgeStats {
     fn merge(&mut self, other: &Self) {
-        self.protocol = self.protocol.or(other.protocol);
-        self.system = self.system.or(other.system);
+        self.protocol.merge(&other.protocol);
+        self.system.merge(&other.system);
         self.count += other.count;
         self.errors += other.errors;
         self.own_errors += other.own_errors;
         self.unanswered += other.unanswered;
         self.unanswered_errors += other.unanswered_errors;
         self.loose += other.loose;
+        self.queued += other.queued;
+        self.weighed.merge(other.weighed);
         self.client.merge(&other.client);
         self.gap.merge(&other.gap);
         self.slowest.merge(&other.slowest);

@@ -5,9 +5,11 @@
 //! learned. When [`Engine::learn`] was given the system at rest, that is the baseline and nothing else is learned.
 
 use crate::config::{Config, nanoseconds};
+use crate::counters::Counters;
 use crate::incident::{Change, Incident, State};
 use crate::memory::{Learning, Recent};
 use crate::review;
+use crate::slots::{Slot, Slots};
 use epicenter_detect::{Baseline, Place, Signal, Symptom, symptoms};
 use epicenter_graph::{Builder, GraphSnapshot, Window};
 use epicenter_localize::{Diagnosis, Scene, diagnose};
@@ -34,27 +36,6 @@ const SETTLING_WINDOWS: u64 = 24;
 /// After that, each so many windows.
 const REVIEW_WINDOWS: u64 = 6;
 
-/// What became of the spans and the traces, for metrics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Spans taken in, learned ones included.
-    pub observed: u64,
-    /// Spans that came after their window had closed; they are counted nowhere else.
-    pub late: u64,
-    /// Spans beyond the largest trace that is looked at.
-    pub oversized: u64,
-    /// Traces dropped unjudged because too many spans were waiting.
-    pub hurried: u64,
-    /// Calls with no span behind them.
-    pub unanswered: u64,
-    /// Operations, edges and the like beyond what a window keeps.
-    pub overflowed: u64,
-    /// Windows judged.
-    pub windows: u64,
-    /// Incidents opened since the start.
-    pub incidents: u64,
-}
-
 /// What is going on.
 #[derive(Debug)]
 struct Ongoing {
@@ -76,6 +57,7 @@ pub struct Engine {
     baseline: Baseline,
     learning: Learning,
     recent: Recent,
+    slots: Slots,
     /// Windows of the last looks with their symptoms' presence, the newest last.
     last: Vec<(Timestamp, Window, bool)>,
     recording: Option<Recording>,
@@ -101,6 +83,7 @@ impl Engine {
         Self {
             builder: Builder::new(nanoseconds(config.window)),
             learning: Learning::new(nanoseconds(config.warm_up)),
+            slots: Slots::new(nanoseconds(config.window)),
             config,
             baseline: Baseline::default(),
             recent: Recent::default(),
@@ -137,6 +120,12 @@ impl Engine {
         self.builder.observe(batch);
     }
 
+    /// The same for spans that were received then, by whose clocks they are not believed where these cannot be right.
+    pub fn observe_received(&mut self, batch: &SpanBatch, received: Timestamp) {
+        self.end_recording();
+        self.builder.observe_received(batch, received);
+    }
+
     /// Time has come this far: closes every window that ended before, judges them in order, and tells what became of
     /// incidents. May be called with the wall clock, less the lateness that spans are allowed, when no spans come.
     pub fn advance(&mut self, watermark: Timestamp) -> Vec<Change> {
@@ -149,6 +138,7 @@ impl Engine {
         }
         let frontier = Timestamp(watermark.0.div_euclid(self.window().0) * self.window().0);
         self.fill_gap(frontier, &mut changes);
+        self.settle();
         changes
     }
 
@@ -164,6 +154,7 @@ impl Engine {
         if self.recorded {
             self.judge_whole(&mut changes);
         }
+        self.settle();
         changes
     }
 
@@ -178,14 +169,37 @@ impl Engine {
         review::graph(self.review(), at, window)
     }
 
+    /// End of the last window known.
+    pub fn known_until(&self) -> Option<Timestamp> {
+        self.recent.last_start().map(|start| start + self.window())
+    }
+
+    /// Whether [`Engine::graph`] knows all windows from then on.
+    pub fn remembers(&self, since: Timestamp) -> bool {
+        self.recent.first_start().is_some_and(|first| first <= since)
+    }
+
+    /// What is to be remembered for good since this was asked last, in order.
+    pub fn take_slots(&mut self) -> Vec<Slot> {
+        self.slots.take()
+    }
+
+    /// What is still to be remembered of the time from `after` on, as far as it is known; the last slot may be short.
+    pub fn young_slots(&self, after: Timestamp) -> Vec<Slot> {
+        review::young(self.review(), &self.slots, after)
+    }
+
     /// What became of the spans.
     pub fn counters(&self) -> Counters {
         let spans = self.builder.counters();
         Counters {
             observed: spans.observed,
             late: spans.late,
+            late_counted: spans.late_counted,
             oversized: spans.oversized,
             hurried: spans.hurried,
+            hurried_spans: spans.hurried_spans,
+            hurried_windows: spans.hurried_windows,
             ..self.counters
         }
     }
@@ -197,6 +211,32 @@ impl Engine {
             names: self.builder.names(),
             step: self.window(),
             incidents: &self.incidents,
+        }
+    }
+
+    /// Takes the windows that nothing can be added to any more.
+    fn settle(&mut self) {
+        for settled in self.builder.take_settled() {
+            if self.recorded {
+                continue;
+            }
+            if let Some(window) = settled.window {
+                self.recent.replace(settled.start, window);
+            }
+            if self.slots.misses(settled.start)
+                && let Some(window) = self.recent.get(settled.start)
+            {
+                let done = self.slots.add(settled.start, settled.start + self.window(), window);
+                self.put_slot(done);
+            }
+        }
+    }
+
+    fn put_slot(&mut self, done: Option<(Timestamp, Window)>) {
+        if let Some((start, sum)) = done {
+            let length = self.slots.length();
+            let summary = review::summary(&self.review(), &sum, length, start + length);
+            self.slots.put(Slot { start, summary });
         }
     }
 
@@ -246,6 +286,9 @@ impl Engine {
         let step = self.window();
         self.counters.windows += 1;
         self.counters.overflowed += window.overflowed;
+        self.counters.orphaned += window.accounts.orphaned;
+        self.counters.sampled += window.accounts.sampled;
+        self.counters.repeated += window.accounts.repeated;
         self.counters.unanswered += window.edges.values().map(|edge| edge.unanswered).sum::<u64>();
         if self.recorded {
             self.observed.merge(&window);
@@ -262,7 +305,12 @@ impl Engine {
         if self.last.len() > LOOK_WINDOWS {
             self.last.remove(0);
         }
-        self.recent.push(start, window);
+        for (start, window) in self.recent.push(start, window) {
+            if self.slots.misses(start) {
+                let done = self.slots.add(start, start + step, &window);
+                self.put_slot(done);
+            }
+        }
         match self.ongoing.take() {
             Some(ongoing) => self.follow(ongoing, start, &alone, changes),
             None => self.watch(start, &alone, shaken, changes),

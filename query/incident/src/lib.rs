@@ -5,16 +5,23 @@
 //! no I/O, no randomness: `now` is the watermark that the caller hands in.
 
 mod config;
+mod counters;
 mod engine;
 mod incident;
 mod memory;
 mod review;
+mod slots;
 
 pub use config::{Config, ConfigError};
-pub use engine::{Counters, Engine};
-pub use epicenter_graph::{Edge, Entity, EntityKind, GraphSnapshot, Health, Latency, Node};
+pub use counters::Counters;
+pub use engine::Engine;
+pub use epicenter_graph::{
+    DimensionShare, Edge, Entity, EntityKind, GraphSnapshot, Health, Latency, Node, NodeSum, Part, Sketch, SpanCounts,
+    Summary, Traffic, Weighed, Weight,
+};
 pub use epicenter_localize::{Affected, Cause, CauseKind, Evidence, Suspect};
 pub use incident::{Change, Incident, State};
+pub use slots::Slot;
 
 #[cfg(test)]
 mod tests;

@@ -23,14 +23,35 @@ pub(crate) struct Recent {
 }
 
 impl Recent {
-    pub(crate) fn push(&mut self, start: Timestamp, window: Window) {
+    /// Remembers the next window; gives back those that are forgotten for it.
+    pub(crate) fn push(&mut self, start: Timestamp, window: Window) -> Vec<(Timestamp, Window)> {
         self.keys += keys(&window);
         self.windows.push_back((start, window));
+        let mut forgotten = Vec::new();
         while self.windows.len() > WINDOWS_MAX || (self.keys > KEYS_MAX && self.windows.len() > 1) {
-            if let Some((_, window)) = self.windows.pop_front() {
+            if let Some((start, window)) = self.windows.pop_front() {
                 self.keys -= keys(&window);
+                forgotten.push((start, window));
             }
         }
+        forgotten
+    }
+
+    /// A window as it is remembered.
+    pub(crate) fn get(&self, start: Timestamp) -> Option<&Window> {
+        let at = self.windows.binary_search_by_key(&start, |(start, _)| *start).ok()?;
+        Some(&self.windows[at].1)
+    }
+
+    /// Puts a window in the place of the one that starts then, if that is remembered; what was lost stays lost.
+    pub(crate) fn replace(&mut self, start: Timestamp, mut window: Window) {
+        let Ok(at) = self.windows.binary_search_by_key(&start, |(start, _)| *start) else {
+            return;
+        };
+        let known = &mut self.windows[at].1;
+        window.accounts.dropped = known.accounts.dropped;
+        self.keys = self.keys + keys(&window) - keys(known);
+        *known = window;
     }
 
     pub(crate) fn last_start(&self) -> Option<Timestamp> {
@@ -57,8 +78,9 @@ impl Recent {
     }
 }
 
+/// Values of dimensions take a quarter of the room.
 fn keys(window: &Window) -> usize {
-    window.ops.len() + window.edges.len()
+    window.ops.len() + window.edges.len() + window.flows.len() + window.dimensions.len() / 4
 }
 
 /// Windows on their way into the baseline.

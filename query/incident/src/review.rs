@@ -2,8 +2,9 @@
 
 use crate::incident::{Incident, State};
 use crate::memory::Recent;
+use crate::slots::{Slot, Slots};
 use epicenter_detect::{Baseline, Place, Signal, symptoms};
-use epicenter_graph::{Entity, GraphSnapshot, Health, Names, callee_entity};
+use epicenter_graph::{Entity, GraphSnapshot, Health, Names, Summary, Window, callee_entity};
 use epicenter_schema::{DurationNs, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,33 +43,61 @@ pub(crate) fn graph(view: View<'_>, at: Option<Timestamp>, window: Option<Durati
     } else {
         length
     };
-    let (nodes, edges) = health(&view, &sum, length, at);
-    let expected: BTreeSet<Entity> = usual_services(&view);
-    let unknown = view.baseline.is_empty();
-    let or_ok = |found: Option<&Health>| match found {
-        Some(health) => *health,
-        None if unknown => Health::Unknown,
-        None => Health::Ok,
+    let health = health(&view, &sum, length, at);
+    let summary = judged(&view, &sum, length, &health);
+    let mut graph = GraphSnapshot::new(&summary, at, usual_services(&view));
+    for node in graph.nodes.iter_mut().filter(|node| node.health == Health::Unknown) {
+        node.health = or_ok(&view, health.0.get(&node.entity));
+    }
+    graph
+}
+
+/// A stretch of time by name, with how everything was that was seen in it.
+pub(crate) fn summary(view: &View<'_>, sum: &Window, length: DurationNs, at: Timestamp) -> Summary {
+    judged(view, sum, length, &health(view, sum, length, at))
+}
+
+fn judged(view: &View<'_>, sum: &Window, length: DurationNs, (nodes, edges): &(NodeHealth, EdgeHealth)) -> Summary {
+    let mut summary = Summary::new(sum, view.names, length);
+    for (entity, node) in &mut summary.nodes {
+        node.traffic.health = or_ok(view, nodes.get(entity));
+    }
+    for (ends, traffic) in &mut summary.edges {
+        traffic.health = or_ok(view, edges.get(ends));
+    }
+    summary
+}
+
+/// The slots from `after` on of the windows that are remembered.
+pub(crate) fn young(view: View<'_>, slots: &Slots, after: Timestamp) -> Vec<Slot> {
+    let mut sums: BTreeMap<Timestamp, (Window, i64)> = BTreeMap::new();
+    for (start, window) in view.recent.iter().filter(|(start, _)| *start >= after) {
+        let (sum, length) = sums.entry(slots.slot_of(*start)).or_default();
+        sum.merge(window);
+        *length += view.step.0;
+    }
+    let slot = |(start, (sum, length)): (Timestamp, (Window, i64))| {
+        let length = DurationNs(length);
+        Slot {
+            start,
+            summary: summary(&view, &sum, length, start + length),
+        }
     };
-    GraphSnapshot::new(
-        &sum,
-        view.names,
-        (at, length),
-        expected,
-        |entity| or_ok(nodes.get(entity)),
-        |caller, callee| or_ok(edges.get(&(caller.clone(), callee.clone()))),
-    )
+    sums.into_iter().map(slot).collect()
+}
+
+fn or_ok(view: &View<'_>, found: Option<&Health>) -> Health {
+    match found {
+        Some(health) => *health,
+        None if view.baseline.is_empty() => Health::Unknown,
+        None => Health::Ok,
+    }
 }
 
 type NodeHealth = BTreeMap<Entity, Health>;
 type EdgeHealth = BTreeMap<(Entity, Entity), Health>;
 
-fn health(
-    view: &View<'_>,
-    sum: &epicenter_graph::Window,
-    length: DurationNs,
-    at: Timestamp,
-) -> (NodeHealth, EdgeHealth) {
+fn health(view: &View<'_>, sum: &Window, length: DurationNs, at: Timestamp) -> (NodeHealth, EdgeHealth) {
     let mut nodes = NodeHealth::new();
     let mut edges = EdgeHealth::new();
     for symptom in symptoms(sum, length, view.baseline, view.names) {

@@ -71,8 +71,9 @@ fn live(mut world: World, rate: u64, faults: &[Fault], shuffle: u64) -> Run {
     for second in 0..REST_S + FAULT_S + AFTER_S {
         let broken = (REST_S..REST_S + FAULT_S).contains(&second);
         world.set(if broken { faults } else { &[] });
+        let received = Timestamp(EPOCH_NS + (second + 2) * 1_000_000_000);
         for batch in world.second(second, rate, shuffle) {
-            run.engine.observe(&batch);
+            run.engine.observe_received(&batch, received);
         }
         let watermark = Timestamp(EPOCH_NS + (second + 1 - LATENESS_S) * 1_000_000_000);
         for change in run.engine.advance(watermark) {
@@ -368,4 +369,76 @@ fn the_graph_shows_who_calls_whom() {
     let web = graph.nodes.iter().find(|node| node.entity.name == "web").expect("web");
     assert!((web.rate_per_s - 20.0).abs() < 1.0, "{web:?}");
     assert_eq!((web.health, web.instances), (Health::Ok, 3));
+}
+
+/// Scenario: payment dies; the clocks of one service are minutes off all the time.
+/// Guarantees: the same incident, named and begun as if they were right.
+#[test]
+fn clocks_minutes_off_neither_hide_nor_move_an_incident() {
+    let faults = [Fault::Dead("payment")];
+    let told = |clock| {
+        let mut world = shop();
+        world.wrong_clock = clock;
+        let run = live(world, 20, &faults, 0);
+        assert_eq!(run.engine.counters().late, 0, "{clock:?}");
+        let of = |incident: &Incident| {
+            (
+                incident.started,
+                incident.suspects[0].entity.clone(),
+                incident.cause.kind,
+            )
+        };
+        run.engine.incidents().iter().map(of).collect::<Vec<_>>()
+    };
+    let expected = told(None);
+    assert_eq!(expected.len(), 1);
+    for service in ["gateway", "checkout", "cart"] {
+        for ms in [-300_000, 300_000] {
+            assert_eq!(told(Some((service, ms))), expected, "{service} by {ms} ms");
+        }
+    }
+}
+
+/// Scenario: one batch in twenty comes up to 50 s late.
+/// Guarantees: what is remembered of the graph is what it is when everything comes at once.
+#[test]
+fn what_is_remembered_counts_what_came_late() {
+    const SECONDS: i64 = 400;
+    let slots = |late: bool| {
+        let (mut world, mut engine) = (shop(), Engine::new(Config::default()));
+        let mut waiting = Vec::new();
+        let (mut slots, mut number) = (Vec::new(), 0);
+        for second in 0..SECONDS {
+            for batch in world.second(second, 10, 0) {
+                number += 1;
+                let delay = if late && number % 20 == 7 { number % 50 } else { 0 };
+                waiting.push((second + 2 + delay, batch));
+            }
+            let (due, rest) = waiting.into_iter().partition(|(at, _)| *at <= second + 2);
+            waiting = rest;
+            let received = Timestamp(EPOCH_NS + (second + 2) * 1_000_000_000);
+            let due: Vec<(i64, _)> = due;
+            due.iter()
+                .for_each(|(_, batch)| engine.observe_received(batch, received));
+            engine.advance(Timestamp(EPOCH_NS + (second + 1 - LATENESS_S) * 1_000_000_000));
+            slots.extend(engine.take_slots());
+        }
+        assert_eq!(engine.counters().late_counted > 0, late);
+        for slot in &mut slots {
+            slot.summary.accounts.late = 0;
+            // The judgement does not wait.
+            slot.summary
+                .nodes
+                .values_mut()
+                .for_each(|node| node.traffic.health = Health::Unknown);
+            slot.summary
+                .edges
+                .values_mut()
+                .for_each(|edge| edge.health = Health::Unknown);
+        }
+        slots
+    };
+    let prompt = slots(false);
+    assert!(prompt.len() >= 7, "{}", prompt.len());
+    assert_eq!(prompt, slots(true));
 }

@@ -29,6 +29,7 @@ pub(super) async fn metrics(State(shared): State<Shared>) -> Result<impl IntoRes
     let asked = Asked {
         engine,
         pages_waiting: shared.outbox.waiting(),
+        past: shared.live.past.size(),
     };
     shared.metrics.write_prometheus(&asked, &mut text);
     Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text))

@@ -180,3 +180,52 @@ async fn the_graph_shows_who_calls_whom() {
         "{rows}"
     );
 }
+
+/// Scenario: the shop runs for some minutes, is quiet for two hours, runs again; the server is restarted.
+/// Guarantees: the graph of the first minutes is still there, with its rates and exemplars, through `at` and through SQL,
+/// each half minute once.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_graph_of_the_past_outlives_memory_and_restarts() {
+    let server = Server::start(Config::default()).await;
+    run(&server, 0..400, false).await;
+    wait_for("files of the past", async || {
+        (server.metric("epicenter_graph_past_files").await >= 2.0).then_some(())
+    })
+    .await;
+    run(&server, 7_200..7_230, false).await;
+    let server = server.restart().await;
+    wait_for("the end of the replay", async || {
+        (server.metric("epicenter_live_replaying").await == 0.0).then_some(())
+    })
+    .await;
+
+    let at = START + 160 * 1_000_000_000;
+    let graph = server.get(&format!("/api/v1/graph?at={at}&window=1m")).await;
+    let edges = graph["edges"].as_array().expect("a list");
+    let edge = edges
+        .iter()
+        .find(|edge| edge["target"] == "service:payment")
+        .expect("an edge");
+    let rate = edge["rate"].as_f64().expect("a number");
+    assert!((18.0..22.0).contains(&rate), "{graph:#}");
+    let trace = edge["exemplar_trace_ids"][0].as_str().expect("an exemplar");
+    assert_eq!(server.get(&format!("/api/v1/traces/{trace}")).await["span_count"], 5);
+    assert_eq!(graph["nodes"][0]["dimensions"][0]["dimension"], "instance");
+    assert!(graph["spans"]["counted"].as_u64().expect("a number") > 5_000);
+
+    let rows = server
+        .sql(&format!(
+            "SELECT count(*) AS slots, count(DISTINCT at) AS times, min(rate) AS low, max(rate) AS high FROM edges \
+             WHERE callee = 'payment' AND at BETWEEN to_timestamp_nanos({START}) + INTERVAL '40 seconds' \
+             AND to_timestamp_nanos({START}) + INTERVAL '240 seconds'"
+        ))
+        .await["rows"][0]
+        .clone();
+    assert_eq!((&rows["slots"], &rows["times"]), (&7.into(), &7.into()), "{rows}");
+    assert!(
+        (18.0..22.0).contains(&rows["low"].as_f64().expect("a number")),
+        "{rows}"
+    );
+    let nodes = server.sql("SELECT DISTINCT name, kind FROM nodes ORDER BY name").await["rows"].clone();
+    assert_eq!(nodes[0]["name"], "cart", "{nodes}");
+}

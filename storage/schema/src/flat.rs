@@ -4,7 +4,7 @@
 //! flat columns only, and beside each row stands where its Span message lies in the request; attributes, events and links
 //! become columns when somebody asks, or when they are sealed.
 
-use crate::{Error, NestedBuilder, SpanBatch, arrow_schema, name};
+use crate::{Error, NestedBuilder, SpanBatch, SpanKind, arrow_schema, name};
 use arrow::array::ArrayRef;
 use arrow::record_batch::RecordBatch;
 use std::ops::Range;
@@ -64,6 +64,31 @@ impl FlatBatch {
         with_nested(self.batch.record_batch(), self, payload, &rows)
     }
 
+    /// The flat columns, and the links of the consumer spans that name no queue: which messages they took is told by
+    /// nothing else. Costs a walk over those spans only; mostly there are none.
+    ///
+    /// # Errors
+    /// When `payload` is another request.
+    pub fn with_consumer_links(&self, payload: &[u8]) -> Result<SpanBatch, Error> {
+        let spans = self.batch.spans();
+        let asks = |row: usize| {
+            let span = spans.get(row);
+            span.kind() == SpanKind::Consumer && span.peer().is_none()
+        };
+        if !spans.has_kind(SpanKind::Consumer) || !(0..self.len()).any(asks) {
+            return Ok(self.batch.clone());
+        }
+        let mut nested = NestedBuilder::with_capacity(0);
+        for row in 0..self.len() {
+            if asks(row) {
+                let message = payload.get(self.message(row));
+                nested.links_of(message.ok_or(crate::otlp::WireError::Truncated)?)?;
+            }
+            nested.close();
+        }
+        SpanBatch::try_new(replace_nested(self.batch.record_batch(), nested.finish()?)?)
+    }
+
     /// Spans of which only the flat columns are there, in the order of [`arrow_schema`]; nothing is nested in them.
     ///
     /// # Errors
@@ -113,4 +138,39 @@ fn replace_nested(batch: &RecordBatch, nested: [ArrayRef; 3]) -> Result<RecordBa
         columns[index] = column;
     }
     Ok(RecordBatch::try_new(arrow_schema(), columns)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{SpanBatchBuilder, SpanRow, TraceId};
+
+    #[test]
+    fn only_consumers_that_name_no_queue_are_asked_for_their_links() {
+        // A Span message that is one link: to span 2222.. of trace 1111..
+        let mut message = vec![0x6a, 28, 0x0a, 16];
+        message.extend([0x11; 16]);
+        message.extend([0x12, 8]);
+        message.extend([0x22; 8]);
+        let mut builder = SpanBatchBuilder::with_capacity(3);
+        for (id, kind, peer) in [(1, 5, None), (2, 5, Some(&b"orders"[..])), (3, 2, None)] {
+            builder.commit(&SpanRow {
+                trace_id: [id; 16],
+                span_id: [id; 8],
+                kind,
+                peer,
+                ..SpanRow::default()
+            });
+        }
+        let messages = vec![(0, message.len() as u32); 3];
+        let flat = FlatBatch::new(builder.finish().expect("valid"), messages);
+        let shown = flat.with_consumer_links(&message).expect("readable");
+        let links: Vec<Vec<TraceId>> = shown
+            .spans()
+            .iter()
+            .map(|span| span.links().map(|link| link.trace_id).collect())
+            .collect();
+        assert_eq!(links, [vec![TraceId([0x11; 16])], vec![], vec![]]);
+        assert!(flat.with_consumer_links(&message[..9]).is_err(), "another request");
+    }
 }

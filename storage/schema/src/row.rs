@@ -153,6 +153,11 @@ impl<'a> Spans<'a> {
         SpanRef { spans: self, row }
     }
 
+    /// Whether any row is of that kind.
+    pub fn has_kind(&self, kind: SpanKind) -> bool {
+        self.kind.values().contains(&(kind as i32))
+    }
+
     /// The rows in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = SpanRef<'_>> {
         (0..self.len).map(|row| self.get(row))
@@ -267,17 +272,19 @@ impl<'a> SpanRef<'a> {
         self.spans.error_logged.value(self.row)
     }
 
-    /// Keys of service, version, instance and node in their dictionaries; none for null. Rows of one batch with the same
-    /// keys have the same sender; what a key stands for differs from batch to batch.
-    pub fn sender_keys(self) -> [Option<u32>; 4] {
+    /// Keys of service, version, instance, node and resource in their dictionaries; none for null. Rows of one batch with
+    /// the same keys have the same sender; what a key stands for differs from batch to batch.
+    pub fn sender_keys(self) -> [Option<u32>; 5] {
         let Spans {
             service_name,
             service_version,
             instance,
             node,
+            resource,
             ..
         } = self.spans;
-        [service_name, service_version, instance, node].map(|column| column.key(self.row).map(|key| key as u32))
+        [service_name, service_version, instance, node, resource]
+            .map(|column| column.key(self.row).map(|key| key as u32))
     }
 
     /// Resource `service.name`, or `unknown_service`.

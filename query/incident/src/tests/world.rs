@@ -67,6 +67,8 @@ pub(super) struct World {
     next: u64,
     trace: u64,
     faults: Vec<Fault>,
+    /// A service whose hosts' clocks are ahead by so many milliseconds.
+    pub(super) wrong_clock: Option<(&'static str, i64)>,
 }
 
 impl World {
@@ -88,6 +90,7 @@ impl World {
             next: 0,
             trace: 0,
             faults: Vec::new(),
+            wrong_clock: None,
         }
     }
 
@@ -125,6 +128,10 @@ impl World {
             }
         }
         let mut spans = std::mem::take(&mut self.spans);
+        for span in &mut spans {
+            let ahead = self.wrong_clock.filter(|(service, _)| *service == span.service);
+            span.start += ahead.map_or(0, |(_, ms)| ms * MS);
+        }
         spans.sort_by_key(|span| mix(span.id ^ shuffle.wrapping_mul(0x9e37_79b9)));
         if shuffle == 0 {
             spans.sort_by_key(|span| (span.service, span.start));

@@ -51,6 +51,20 @@ impl NestedBuilder {
         Ok(())
     }
 
+    /// Adds the links of a Span message, and nothing else of it, to the open span.
+    ///
+    /// # Errors
+    /// Bytes that are no Span.
+    pub fn links_of(&mut self, message: &[u8]) -> Result<(), WireError> {
+        let mut fields = Reader::new(message, "Span");
+        while let Some(field) = fields.next_field()? {
+            if field.number == 13 {
+                self.link_message(field.bytes()?)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Adds an attribute.
     pub fn attribute(&mut self, key: &[u8], value: RawValue<'_>) {
         self.attributes.push(key, value);

@@ -1,0 +1,89 @@
+//! Which service answers under which name: learned from calls that were answered, used for those that are not.
+
+use crate::names::{NameId, Names};
+use hashbrown::HashMap;
+
+/// Callers times peer names remembered.
+const ANSWERS_MAX: usize = 200_000;
+
+/// Something learned: caller, the name it calls, and who answered.
+pub(crate) type Learned = (NameId, NameId, NameId);
+
+/// What was learned up to a window.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Answers {
+    by_peer: HashMap<(NameId, NameId), NameId>,
+    /// The same as a number that does not depend on the order in which it was learned.
+    digest: u128,
+    news: Vec<Learned>,
+}
+
+impl Answers {
+    /// A call to a name was answered.
+    pub(crate) fn learn(&mut self, caller: NameId, peer: NameId, callee: NameId) {
+        if peer == Names::NONE {
+            return;
+        }
+        let is_full = self.by_peer.len() >= ANSWERS_MAX;
+        match self.by_peer.get_mut(&(caller, peer)) {
+            Some(known) if *known == callee => return,
+            Some(known) => {
+                self.digest = self.digest.wrapping_sub(mix((caller, peer, *known)));
+                *known = callee;
+            }
+            None if is_full => return,
+            None => {
+                self.by_peer.insert((caller, peer), callee);
+            }
+        }
+        self.digest = self.digest.wrapping_add(mix((caller, peer, callee)));
+        self.news.push((caller, peer, callee));
+    }
+
+    /// Who answered to the name last.
+    pub(crate) fn find(&self, caller: NameId, peer: NameId) -> Option<NameId> {
+        self.by_peer.get(&(caller, peer)).copied()
+    }
+
+    /// Equal for equal knowledge.
+    pub(crate) fn digest(&self) -> u128 {
+        self.digest
+    }
+
+    /// What was learned since this was asked last, in order.
+    pub(crate) fn take_news(&mut self) -> Vec<Learned> {
+        std::mem::take(&mut self.news)
+    }
+}
+
+/// Spreads something learned over 128 bits. Source of the multiplier: Steele, Vigna: Computationally easy, spectrally good
+/// multipliers for congruential pseudorandom number generators (2021), 128 bits.
+fn mix((caller, peer, callee): Learned) -> u128 {
+    const MULTIPLIER: u128 = 0xdb36_357734e34abb0050d0761fcdfc15;
+    let word = (u128::from(caller.0) << 64) | (u128::from(peer.0) << 32) | u128::from(callee.0);
+    let mut mixed = word.wrapping_add(1).wrapping_mul(MULTIPLIER);
+    mixed ^= mixed >> 61;
+    mixed = mixed.wrapping_mul(MULTIPLIER);
+    mixed ^ (mixed >> 67)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_knowledge_has_equal_digests() {
+        let [a, b, c, d] = [2, 3, 4, 5].map(NameId);
+        let (mut one, mut other) = (Answers::default(), Answers::default());
+        one.learn(a, b, c);
+        one.learn(a, d, c);
+        other.learn(a, d, b);
+        other.learn(a, b, c);
+        assert_ne!(one.digest(), other.digest());
+        other.learn(a, d, c);
+        other.learn(a, d, c);
+        assert_eq!(one.digest(), other.digest());
+        assert_eq!(other.take_news(), [(a, d, b), (a, b, c), (a, d, c)]);
+        assert_eq!((other.take_news().len(), other.find(a, d)), (0, Some(c)));
+    }
+}
