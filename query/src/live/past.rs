@@ -301,8 +301,9 @@ fn rows_of(summary: &Summary) -> usize {
     1 + summary.nodes.len() + summary.edges.len()
 }
 
-/// Where the past is kept.
+/// Where the past is kept, as a path that means the same for everybody.
 pub(crate) fn folder(data_dir: &Path) -> PathBuf {
+    let data_dir = data_dir.canonicalize().unwrap_or_else(|_| data_dir.to_owned());
     data_dir.join("graph")
 }
 
