@@ -6,6 +6,8 @@
 //! Source: Masson, Rim, Lee: DDSketch (VLDB 2019), with the bucket count bounded by the range of the values, 1 ns to
 //! about 30 hours, instead of by collapsing.
 
+use std::sync::LazyLock;
+
 /// Ratio between two buckets: relative error is half of what exceeds 1.
 const RATIO: f64 = 1.04;
 /// Buckets up to 2^47 ns; longer values are counted in the last one.
@@ -106,12 +108,14 @@ impl Sketch {
     }
 }
 
+/// The middle of every bucket.
+static MIDDLES: LazyLock<Vec<f64>> = LazyLock::new(|| {
+    let above = (1..=BUCKET_MAX).map(|bucket| RATIO.powf(f64::from(bucket) - 0.5));
+    std::iter::once(0.5).chain(above).collect()
+});
+
 fn middle(bucket: u16) -> f64 {
-    if bucket == 0 {
-        0.5
-    } else {
-        RATIO.powf(f64::from(bucket) - 0.5)
-    }
+    MIDDLES[usize::from(bucket.min(BUCKET_MAX))]
 }
 
 #[cfg(test)]
