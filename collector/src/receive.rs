@@ -13,8 +13,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
-/// Bodies up to this size that need no inflating are decoded where they arrive: under half a millisecond.
-const DECODE_INLINE_BYTES_MAX: usize = 128 << 10;
+/// Bodies up to this size that need no inflating are decoded where they arrive, about a millisecond at most: another
+/// thread would have to fetch every byte from further away.
+const DECODE_INLINE_BYTES_MAX: usize = 512 << 10;
 /// How long a body may take to arrive.
 const BODY_TIME_MAX: Duration = Duration::from_secs(30);
 

@@ -32,8 +32,8 @@ pub const REQUEST_BYTES_MAX: usize = 256 << 20;
 /// columns, so without a bound a small request could take much memory; real ones stay far below.
 pub const ITEMS_MAX: usize = 8 << 20;
 
-/// OTLP bytes of a typical span, to make room in advance.
-const SPAN_BYTES_EXPECTED: usize = 384;
+/// OTLP bytes of a typical span, to make room in advance: what is too little doubles, what is too much is held a while.
+const SPAN_BYTES_EXPECTED: usize = 512;
 
 /// What a request held.
 #[derive(Clone, Debug)]

@@ -5,7 +5,8 @@ use crate::channel::{Channel, Findings};
 use crate::verdict::{Cause, CauseKind, Diagnosis, Evidence};
 use crate::words::{percent, rate};
 use epicenter_detect::surges;
-use epicenter_graph::{Callee, Entity, EntityKind, PeerKind};
+use epicenter_graph::{Callee, Entity, EntityKind, NameId, PeerKind};
+use std::collections::BTreeMap;
 
 /// Calls per request to a store must grow this many times behind a cache that stopped absorbing.
 const STORE_CALLS_TIMES: f64 = 2.0;
@@ -75,28 +76,19 @@ fn cache_breakdown(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
     }
     let blamed = |entity: &Entity| diagnosis.suspects.iter().any(|s| s.entity == *entity);
     let mut found = None;
-    for (key, _) in scene.window.edges_sorted(scene.names) {
-        if !matches!(key.callee, Callee::Peer(PeerKind::Database, _)) {
+    for (caller, store_id, cache_id) in behind_caches(scene) {
+        let (store, cache, caller_entity) = (scene.callee(store_id), scene.callee(cache_id), scene.service(caller));
+        if !blamed(&store) && !blamed(&cache) && !blamed(&caller_entity) {
             continue;
         }
-        let store = scene.callee(key.callee);
-        let cache = scene
-            .window
-            .edges_sorted(scene.names)
-            .into_iter()
-            .chain(scene.baseline.total().edges_sorted(scene.names))
-            .find(|(other, _)| other.caller == key.caller && matches!(other.callee, Callee::Peer(PeerKind::Cache, _)))
-            .map(|(other, _)| scene.callee(other.callee));
-        let Some(cache) = cache else { continue };
-        let caller = scene.service(key.caller);
         let calls = growth(scene, |w| {
             let to_store = w
                 .edges
                 .iter()
-                .filter(|(other, _)| other.caller == key.caller && other.callee == key.callee);
+                .filter(|(other, _)| other.caller == caller && other.callee == store_id);
             to_store.map(|(_, edge)| edge.count).sum()
         });
-        if calls >= STORE_CALLS_TIMES * arrivals.max(0.1) && (blamed(&store) || blamed(&cache) || blamed(&caller)) {
+        if calls >= STORE_CALLS_TIMES * arrivals.max(0.1) {
             found = Some((cache, store, calls, arrivals));
             break;
         }
@@ -122,6 +114,32 @@ fn cache_breakdown(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
     };
     diagnosis.promote(cache, evidence);
     true
+}
+
+/// Callers with a database and a cache, in the order of their names. The cache may be one that is no longer called.
+fn behind_caches(scene: &Scene<'_>) -> Vec<(NameId, Callee, Callee)> {
+    let mut caches: BTreeMap<NameId, (Entity, Callee)> = BTreeMap::new();
+    let mut stores: BTreeMap<(&str, Entity), (NameId, Callee)> = BTreeMap::new();
+    let (now, rest) = (&scene.window.edges, &scene.baseline.total().edges);
+    for key in now.keys().chain(rest.keys()) {
+        if let Callee::Peer(PeerKind::Cache, _) = key.callee {
+            let cache = (scene.callee(key.callee), key.callee);
+            let kept = caches.entry(key.caller).or_insert_with(|| cache.clone());
+            if cache.0 < kept.0 {
+                *kept = cache;
+            }
+        }
+    }
+    for key in now.keys() {
+        if matches!(key.callee, Callee::Peer(PeerKind::Database, _)) && caches.contains_key(&key.caller) {
+            let order = (scene.name(key.caller), scene.callee(key.callee));
+            stores.insert(order, (key.caller, key.callee));
+        }
+    }
+    stores
+        .into_values()
+        .filter_map(|(caller, store)| Some((caller, store, caches.get(&caller)?.1)))
+        .collect()
 }
 
 /// How many times the usual rate; 1 where nothing is known.

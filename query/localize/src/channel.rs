@@ -104,7 +104,8 @@ fn choose(scene: &Scene<'_>, findings: &Findings) -> (Channel, f64) {
     };
     let strength = doubtful.max(relative / FELT);
     let certain = errors + structure >= FAULT_NATS;
-    let channel = if lost == 0.0 || (certain && (relative < FELT || findings.fails())) {
+    let is_slower_than_it_fails = relative >= FELT || relative / FELT > doubtful;
+    let channel = if lost == 0.0 || !is_slower_than_it_fails || (certain && (relative < FELT || findings.fails())) {
         Channel::Faults
     } else {
         Channel::Latency

@@ -21,10 +21,7 @@ pub(crate) fn blame(scene: &Scene<'_>, ledger: &mut Ledger) {
 }
 
 fn operations(scene: &Scene<'_>, ledger: &mut Ledger) {
-    for (key, op) in scene.window.ops_sorted(scene.names) {
-        if op.own_complaints == 0 {
-            continue;
-        }
+    for (key, op) in scene.ops(|_, op| op.own_complaints > 0) {
         let usual = scene
             .baseline
             .share(|w| w.ops.get(&key).map(|op| (op.own_complaints, op.count)), op.count)
@@ -55,10 +52,7 @@ fn operations(scene: &Scene<'_>, ledger: &mut Ledger) {
 }
 
 fn calls(scene: &Scene<'_>, ledger: &mut Ledger) {
-    for (key, edge) in scene.window.edges_sorted(scene.names) {
-        if edge.own_errors == 0 || edge.loose > 0 {
-            continue;
-        }
+    for (key, edge) in scene.edges(|_, edge| edge.own_errors > 0 && edge.loose == 0) {
         let usual = scene
             .baseline
             .share(

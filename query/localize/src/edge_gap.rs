@@ -1,19 +1,22 @@
 //! Edge gap: what a caller waits beyond what the callee says it worked, and whose fault that is.
 //!
 //! The excess of an edge is (typical gap now - what is high at rest) times calls, as for self time. A slow edge may be
-//! the caller's way out or the callee's way in: the callee is blamed, unless the caller has several anomalous edges and
-//! a larger share of its edges is anomalous than of the callee's (incidence). Source: DESIGN 6.2.
+//! the caller's way out or the callee's way in: the fewest ends that explain all anomalous edges are blamed, see
+//! [`culprits`] (incidence). Source: DESIGN 6.2.
 
 use crate::Scene;
 use crate::blame::Ledger;
-use crate::self_time::{VALUES_AT_REST_MIN, VALUES_NOW_MIN};
+use crate::self_time::{GREW_MIN, VALUES_AT_REST_MIN, VALUES_NOW_MIN};
 use crate::verdict::Evidence;
 use crate::words::duration;
-use epicenter_graph::Entity;
+use epicenter_graph::{Callee, EdgeKey, EdgeStats, Entity};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An edge counts for the incidence when its excess is at least this share of the largest.
 pub(crate) const BIG: f64 = 0.1;
+
+/// Ends blamed one after the other; what is left then is the callees'.
+const ENDS_MAX: usize = 50;
 
 /// The excess of one pair of caller and callee.
 pub(crate) struct Excess {
@@ -21,56 +24,73 @@ pub(crate) struct Excess {
     pub(crate) evidence: Evidence,
 }
 
-/// Whose fault anomalous edges are.
-pub(crate) struct Incidence {
-    big: BTreeMap<Entity, usize>,
-    all: BTreeMap<Entity, usize>,
-}
-
-impl Incidence {
-    /// Of the pairs that exist and the excess of those that are anomalous.
-    pub(crate) fn new(pairs: &BTreeSet<(Entity, Entity)>, excess: &BTreeMap<(Entity, Entity), Excess>) -> Self {
-        let largest = excess.values().map(|e| e.weight).fold(0.0, f64::max);
-        let (mut big, mut all) = (BTreeMap::new(), BTreeMap::new());
-        for (caller, callee) in pairs {
-            *all.entry(caller.clone()).or_default() += 1;
-            *all.entry(callee.clone()).or_default() += 1;
+/// Whose fault each anomalous edge is: the fewest ends that explain them all.
+///
+/// An end explains the excess of all its anomalous edges, as far as its edges are anomalous: weight(end) = sum of the
+/// excess of its edges x share of its edges that are anomalous. The end with the largest weight takes all its edges;
+/// then the rest is looked at again. Between equal ends it is the callee.
+pub(crate) fn culprits(
+    pairs: &BTreeSet<(Entity, Entity)>,
+    excess: &BTreeMap<(Entity, Entity), Excess>,
+) -> BTreeMap<(Entity, Entity), Entity> {
+    let largest = excess.values().map(|e| e.weight).fold(0.0, f64::max);
+    let (mut all, mut big): (BTreeMap<&Entity, f64>, BTreeMap<&Entity, f64>) = Default::default();
+    for (caller, callee) in pairs {
+        *all.entry(caller).or_default() += 1.0;
+        *all.entry(callee).or_default() += 1.0;
+    }
+    for ((caller, callee), e) in excess {
+        if e.weight >= BIG * largest {
+            *big.entry(caller).or_default() += 1.0;
+            *big.entry(callee).or_default() += 1.0;
         }
-        for ((caller, callee), e) in excess {
-            if e.weight >= BIG * largest {
-                *big.entry(caller.clone()).or_default() += 1;
-                *big.entry(callee.clone()).or_default() += 1;
+    }
+    let share = |end: &Entity| big.get(end).copied().unwrap_or(0.0) / all.get(end).copied().unwrap_or(1.0);
+    let mut left: Vec<(&(Entity, Entity), f64)> = excess.iter().map(|(pair, e)| (pair, e.weight)).collect();
+    let mut culprits = BTreeMap::new();
+    for _ in 0..ENDS_MAX {
+        let mut weights: BTreeMap<(&Entity, bool), f64> = BTreeMap::new();
+        for ((caller, callee), weight) in &left {
+            *weights.entry((caller, false)).or_default() += weight;
+            *weights.entry((callee, true)).or_default() += weight;
+        }
+        let several = |end: &Entity| big.get(end).copied().unwrap_or(0.0) > 1.0;
+        let mut ends: BTreeMap<&Entity, (f64, bool)> = BTreeMap::new();
+        for ((end, is_called), weight) in weights {
+            let sum = ends.entry(end).or_default();
+            sum.0 += weight * share(end);
+            sum.1 |= is_called || several(end);
+        }
+        let best = ends.into_iter().filter(|(_, (_, may))| *may);
+        let Some((end, _)) = best.max_by(|a, b| a.1.0.total_cmp(&b.1.0).then(b.0.cmp(a.0))) else {
+            break;
+        };
+        let end = end.clone();
+        left.retain(|(pair, _)| {
+            let is_its = pair.0 == end || pair.1 == end;
+            if is_its {
+                culprits.insert((*pair).clone(), end.clone());
             }
-        }
-        Self { big, all }
+            !is_its
+        });
     }
-
-    fn share(&self, entity: &Entity) -> f64 {
-        let of = |map: &BTreeMap<Entity, usize>| map.get(entity).copied().unwrap_or(0) as f64;
-        of(&self.big) / of(&self.all).max(1.0)
-    }
-
-    /// The end of the edge that is to blame.
-    pub(crate) fn culprit<'a>(&self, caller: &'a Entity, callee: &'a Entity) -> &'a Entity {
-        let several = self.big.get(caller).copied().unwrap_or(0) > 1;
-        if several && self.share(caller) > self.share(callee) {
-            caller
-        } else {
-            callee
-        }
-    }
+    culprits.extend(left.into_iter().map(|(pair, _)| (pair.clone(), pair.1.clone())));
+    culprits
 }
 
 pub(crate) fn blame(scene: &Scene<'_>, ledger: &mut Ledger) {
-    let mut pairs = BTreeSet::new();
     let mut excess: BTreeMap<(Entity, Entity), Excess> = BTreeMap::new();
-    for (key, edge) in scene.window.edges_sorted(scene.names) {
+    let mut ends = BTreeSet::new();
+    let rest = &scene.baseline.total().edges;
+    let grew = |key: &EdgeKey, edge: &EdgeStats| {
+        edge.gap.count() >= VALUES_NOW_MIN
+            && rest
+                .get(key)
+                .is_some_and(|rest| edge.gap.typical() >= GREW_MIN * rest.gap.typical())
+    };
+    for (key, edge) in scene.edges(grew) {
         let pair = (scene.service(key.caller), scene.callee(key.callee));
-        pairs.insert(pair.clone());
         let count = edge.gap.count();
-        if count < VALUES_NOW_MIN {
-            continue;
-        }
         let Some(range) = scene.baseline.edge_range(&key, |edge| &edge.gap, count) else {
             continue;
         };
@@ -86,6 +106,7 @@ pub(crate) fn blame(scene: &Scene<'_>, ledger: &mut Ledger) {
             duration(now),
             duration(range.median)
         );
+        ends.extend([Callee::Service(key.caller), key.callee]);
         let entry = excess.entry(pair).or_insert_with(|| Excess {
             weight: 0.0,
             evidence: Evidence {
@@ -98,8 +119,15 @@ pub(crate) fn blame(scene: &Scene<'_>, ledger: &mut Ledger) {
         });
         entry.weight += weight;
     }
-    let incidence = Incidence::new(&pairs, &excess);
-    for ((caller, callee), e) in excess {
-        ledger.add(incidence.culprit(&caller, &callee).clone(), e.weight, e.evidence);
+    // Only edges that touch an anomalous one matter for its ends.
+    let touched = scene.window.edges.keys();
+    let touched = touched.filter(|key| ends.contains(&Callee::Service(key.caller)) || ends.contains(&key.callee));
+    let pairs = touched
+        .map(|key| (scene.service(key.caller), scene.callee(key.callee)))
+        .collect();
+    let mut culprits = culprits(&pairs, &excess);
+    for (pair, e) in excess {
+        let culprit = culprits.remove(&pair).unwrap_or(pair.1);
+        ledger.add(culprit, e.weight, e.evidence);
     }
 }

@@ -4,13 +4,13 @@
 //! With dI(s) the change of the typical inbound duration of a service, dE(c, t) that of the calls from c to t, and r the
 //! calls per inbound request at rest (between 1 and 3):
 //! self excess(s) = dI(s) - sum r dE(s, t); gap excess(c, t) = dE(c, t) - max(dI(t), sum r dE(t, u)), each times the
-//! count, where the value grew by half. A slow edge is blamed by incidence as in [`crate::edge_gap`]. Errors: those of
-//! an edge beyond the callee's inbound ones belong to the callee; inbound ones beyond those of its own calls belong to
-//! the service itself.
+//! count and the logarithm of the growth, where the value grew by half. A slow edge is blamed by incidence as in [`crate::edge_gap`]. Errors: those of
+//! an edge beyond the callee's inbound ones belong to the callee; inbound ones beyond those of its own calls, and
+//! beyond the share of its calls that is so late that one gives up on them, belong to the service itself.
 
 use crate::Scene;
 use crate::blame::Ledger;
-use crate::edge_gap::{Excess, Incidence};
+use crate::edge_gap::{Excess, culprits};
 use crate::verdict::Evidence;
 use crate::words::{duration, percent};
 use epicenter_detect::stats::excess_of_share;
@@ -20,6 +20,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A value must be this many times the usual one.
 const TIMES_MIN: f64 = 1.5;
+/// Added to durations before they are divided, so that nothing that is too short to be felt grows by a large ratio.
+const GROWTH_FLOOR_NS: f64 = 1e6;
+/// Calls are late, so that callers give up on them, when they take so many times what this quantile is at rest.
+const LATE_TIMES: f64 = 3.0;
+const LATE_QUANTILE: f64 = 0.99;
 /// At most so many calls per inbound request are taken to wait one after the other.
 const CALLS_MAX: f64 = 3.0;
 /// Share of failures that is not explained below which nothing is said.
@@ -54,9 +59,21 @@ struct Change<'a> {
     value: f64,
     shift: f64,
     beyond: f64,
+    /// What hardly any takes longer than at rest.
+    slow_at_rest: f64,
     /// Share of failures now and usually.
     errors: f64,
     errors_usual: f64,
+}
+
+impl Change<'_> {
+    /// How striking the growth is: the logarithm of its ratio. A value that is four times the usual in a place that
+    /// drifts by itself weighs less than one a hundred times the usual.
+    fn growth(&self) -> f64 {
+        ((self.value + GROWTH_FLOOR_NS) / (self.usual.max(0.0) + GROWTH_FLOOR_NS))
+            .max(1.0)
+            .ln()
+    }
 }
 
 pub(crate) fn blame(scene: &Scene<'_>, latency: &mut Ledger, faults: &mut Ledger) {
@@ -105,7 +122,11 @@ fn slow_services(
             duration(waited)
         );
         let evidence = evidence("self_time", text, change.value, change.usual, &change.now.slowest);
-        latency.add((*service).clone(), own * change.now.count as f64, evidence);
+        latency.add(
+            (*service).clone(),
+            own * change.now.count as f64 * change.growth(),
+            evidence,
+        );
     }
 }
 
@@ -149,14 +170,15 @@ fn slow_edges(
         excess.insert(
             (*pair).clone(),
             Excess {
-                weight: gap * change.now.count as f64,
+                weight: gap * change.now.count as f64 * change.growth(),
                 evidence,
             },
         );
     }
-    let incidence = Incidence::new(&pairs, &excess);
-    for ((caller, callee), e) in excess {
-        latency.add(incidence.culprit(&caller, &callee).clone(), e.weight, e.evidence);
+    let mut culprits = culprits(&pairs, &excess);
+    for (pair, e) in excess {
+        let culprit = culprits.remove(&pair).unwrap_or(pair.1);
+        latency.add(culprit, e.weight, e.evidence);
     }
 }
 
@@ -197,7 +219,7 @@ fn failures(
         let below = calls
             .iter()
             .filter(|((caller, _), _)| caller == *service)
-            .map(|(_, call)| (rise(call) * (call.count_at_rest as f64 / requests).max(1.0)).min(1.0))
+            .map(|(_, call)| (rise(call).max(late(call)) * (call.count_at_rest as f64 / requests).max(1.0)).min(1.0))
             .fold(0.0, f64::max);
         let own = rise(change) - below;
         if own <= SHARE_MIN {
@@ -215,6 +237,14 @@ fn failures(
         let evidence = evidence("errors", text, change.errors, change.errors_usual, &change.now.failed);
         faults.add((*service).clone(), nats, evidence);
     }
+}
+
+/// Share of calls that wait far longer than any at rest: who gives up on them fails because of them.
+fn late(call: &Change<'_>) -> f64 {
+    if call.value <= LATE_TIMES * call.usual {
+        return 0.0;
+    }
+    call.now.sketch.share_above(LATE_TIMES * call.slow_at_rest)
 }
 
 fn evidence(kind: &str, text: String, value: f64, baseline: f64, traces: &[TraceId]) -> Evidence {
@@ -246,6 +276,7 @@ fn change<'a>(
         value,
         shift: value - usual,
         beyond: value - range.high.max(usual),
+        slow_at_rest: rest.sketch.quantile(LATE_QUANTILE),
         errors: now.errors as f64 / now.count as f64,
         errors_usual: if rest.count < 10 {
             errors_usual.max(UNKNOWN_SHARE)

@@ -1,7 +1,7 @@
 //! What the methods look at: a window, how long it is, what is usual, and the names.
 
 use epicenter_detect::Baseline;
-use epicenter_graph::{Callee, Entity, NameId, Names, Window, callee_entity};
+use epicenter_graph::{Callee, EdgeKey, EdgeStats, Entity, NameId, Names, OpKey, OpStats, Window, callee_entity};
 use epicenter_schema::DurationNs;
 
 /// A window in which something is wrong, and the system at rest.
@@ -31,6 +31,29 @@ impl Scene<'_> {
 
     pub(crate) fn callee(&self, callee: Callee) -> Entity {
         callee_entity(callee, self.names)
+    }
+
+    /// The operations that are worth a look, in the order of their names: only those are sorted.
+    pub(crate) fn ops(&self, is_of_use: impl Fn(&OpKey, &OpStats) -> bool) -> Vec<(OpKey, &OpStats)> {
+        let ops = self.window.ops.iter().filter(|(key, op)| is_of_use(key, op));
+        let mut ops: Vec<_> = ops.map(|(key, op)| (*key, op)).collect();
+        ops.sort_unstable_by_key(|(key, _)| (self.name(key.service), self.name(key.name), key.kind));
+        ops
+    }
+
+    /// The same of edges.
+    pub(crate) fn edges(&self, is_of_use: impl Fn(&EdgeKey, &EdgeStats) -> bool) -> Vec<(EdgeKey, &EdgeStats)> {
+        let edges = self.window.edges.iter().filter(|(key, edge)| is_of_use(key, edge));
+        let mut edges: Vec<_> = edges.map(|(key, edge)| (*key, edge)).collect();
+        edges.sort_by_cached_key(|(key, _)| {
+            (
+                self.name(key.caller),
+                self.name(key.via),
+                self.callee(key.callee),
+                key.callee,
+            )
+        });
+        edges
     }
 
     /// Spans without parents in the window: requests, where traces are whole.

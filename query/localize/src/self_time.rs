@@ -8,18 +8,26 @@ use crate::Scene;
 use crate::blame::Ledger;
 use crate::verdict::Evidence;
 use crate::words::duration;
+use epicenter_graph::{OpKey, OpStats};
 
 /// Values at rest below which nothing is known of an operation.
 pub(crate) const VALUES_AT_REST_MIN: u64 = 10;
 /// Values now below which nothing is said.
 pub(crate) const VALUES_NOW_MIN: u64 = 2;
 
+/// Growth against everything at rest together, below which the periods are not looked at one by one.
+pub(crate) const GREW_MIN: f64 = 1.1;
+
 pub(crate) fn blame(scene: &Scene<'_>, ledger: &mut Ledger) {
-    for (key, op) in scene.window.ops_sorted(scene.names) {
+    let rest = &scene.baseline.total().ops;
+    let grew = |key: &OpKey, op: &OpStats| {
+        op.self_time.count() >= VALUES_NOW_MIN
+            && rest
+                .get(key)
+                .is_some_and(|rest| op.self_time.typical() >= GREW_MIN * rest.self_time.typical())
+    };
+    for (key, op) in scene.ops(grew) {
         let count = op.self_time.count();
-        if count < VALUES_NOW_MIN {
-            continue;
-        }
         let Some(range) = scene.baseline.op_range(&key, |op| &op.self_time, count) else {
             continue;
         };

@@ -33,10 +33,7 @@ struct Suffering {
 pub(crate) fn list(scene: &Scene<'_>) -> (Vec<Affected>, Vec<String>) {
     let mut services: BTreeMap<&str, Suffering> = BTreeMap::new();
     let mut entries: Vec<(f64, String)> = Vec::new();
-    for (key, op) in scene.window.ops_sorted(scene.names) {
-        if op.entries == 0 {
-            continue;
-        }
+    for (key, op) in scene.ops(|_, op| op.entries > 0) {
         let past = scene.baseline.total().ops.get(&key);
         let usual_errors = past.map_or(0.0, |past| past.entry_errors as f64 / past.entries.max(1) as f64);
         let failing = (op.entry_errors as f64 / op.entries as f64 - usual_errors).max(0.0);
@@ -69,9 +66,9 @@ pub(crate) fn list(scene: &Scene<'_>) -> (Vec<Affected>, Vec<String>) {
 
 /// A callee that died sends no requests of its own to count: its callers' failed calls speak for it.
 fn callers<'a>(scene: &Scene<'a>, services: &mut BTreeMap<&'a str, Suffering>) {
-    for (key, edge) in scene.window.edges_sorted(scene.names) {
+    for (key, edge) in scene.edges(|_, edge| edge.unanswered_errors > 0) {
         let callee = scene.callee(key.callee);
-        if callee.kind == EntityKind::Service && edge.unanswered_errors > 0 {
+        if callee.kind == EntityKind::Service {
             let epicenter_graph::Callee::Service(id) = key.callee else {
                 continue;
             };
@@ -93,10 +90,7 @@ fn slow_share(now: &Sketch, past: &Sketch) -> f64 {
 /// How the entries fare.
 pub(crate) fn entries(scene: &Scene<'_>) -> Entries {
     let (mut errors, mut usual_errors, mut usual_ns, mut requests) = (0.0, 0.0, 0.0, 0.0);
-    for (key, op) in scene.window.ops_sorted(scene.names) {
-        if op.roots == 0 {
-            continue;
-        }
+    for (key, op) in scene.ops(|_, op| op.roots > 0) {
         let count = op.entries as f64;
         requests += count;
         errors += op.entry_errors as f64;

@@ -19,7 +19,7 @@ const SPANS_AT_REST_MIN: u64 = 20;
 const CHANGE_MIN: f64 = 0.1;
 
 pub(crate) fn blame(scene: &Scene<'_>, ledger: &mut Ledger) {
-    for (key, op) in scene.window.ops_sorted(scene.names) {
+    for (key, op) in scene.ops(|_, op| op.count > 0) {
         let Some(rest) = scene
             .baseline
             .total()
@@ -46,6 +46,10 @@ fn change(
     ledger: &mut Ledger,
 ) {
     let having = |op: &OpStats| op.children.get(&child).copied().unwrap_or(0);
+    let share = |op: &OpStats| having(op) as f64 / op.count.max(1) as f64;
+    if (share(op) - share(rest)).abs() < CHANGE_MIN / 2.0 {
+        return;
+    }
     let Some(usual) = scene
         .baseline
         .share(|w| w.ops.get(key).map(|op| (having(op), op.count)), op.count)

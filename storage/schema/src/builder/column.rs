@@ -16,6 +16,9 @@ use std::sync::Arc;
 /// What a bug in this crate would have to break for Arrow to refuse a column that is not text.
 const SHAPE: &str = "the buffers of a column have the length of the batch";
 
+/// Room that a bitmap makes at once: that of a usual request.
+const BITMAP_BYTES_EXPECTED: usize = 64;
+
 /// A bitmap that is zero where nothing was set.
 #[derive(Debug, Default)]
 pub(super) struct Bits {
@@ -26,6 +29,9 @@ impl Bits {
     pub(super) fn set(&mut self, row: usize) {
         let byte = row / 8;
         if byte >= self.bytes.len() {
+            if self.bytes.capacity() == 0 {
+                self.bytes.reserve(BITMAP_BYTES_EXPECTED.max(byte + 1));
+            }
             self.bytes.resize(byte + 1, 0);
         }
         self.bytes[byte] |= 1 << (row % 8);
@@ -92,6 +98,8 @@ pub(super) struct Bytes {
     offsets: Vec<i32>,
     data: Vec<u8>,
     valid: Bits,
+    /// Rows that room is made for when the first is written.
+    rows_expected: usize,
 }
 
 impl Bytes {
@@ -102,10 +110,24 @@ impl Bytes {
             offsets,
             data: Vec::with_capacity(bytes),
             valid: Bits::default(),
+            rows_expected: rows,
+        }
+    }
+
+    /// A column that may stay empty, and then takes no room.
+    pub(super) fn sparse(rows: usize) -> Self {
+        Self {
+            offsets: Vec::new(),
+            data: Vec::new(),
+            valid: Bits::default(),
+            rows_expected: rows,
         }
     }
 
     fn pad(&mut self, rows: usize) {
+        if self.offsets.capacity() == 0 {
+            self.offsets.reserve(self.rows_expected.max(rows) + 2);
+        }
         if self.offsets.len() <= rows {
             let last = self.offsets.last().copied().unwrap_or(0);
             self.offsets.resize(rows + 1, last);
@@ -176,6 +198,8 @@ impl Bytes {
 pub(super) struct Numbers<T: ArrowPrimitiveType> {
     values: Vec<T::Native>,
     valid: Bits,
+    /// Rows that room is made for when the first is written.
+    rows_expected: usize,
 }
 
 impl<T: ArrowPrimitiveType> Numbers<T> {
@@ -183,11 +207,24 @@ impl<T: ArrowPrimitiveType> Numbers<T> {
         Self {
             values: Vec::with_capacity(rows),
             valid: Bits::default(),
+            rows_expected: rows,
+        }
+    }
+
+    /// A column that may stay empty, and then takes no room.
+    pub(super) fn sparse(rows: usize) -> Self {
+        Self {
+            values: Vec::new(),
+            valid: Bits::default(),
+            rows_expected: rows,
         }
     }
 
     /// Writes a row of a nullable column.
     pub(super) fn set(&mut self, row: usize, value: T::Native) {
+        if self.values.capacity() == 0 {
+            self.values.reserve(self.rows_expected.max(row + 1));
+        }
         if self.values.len() < row {
             self.values.resize(row, T::Native::default());
         }
@@ -286,10 +323,12 @@ pub(super) struct Dictionary {
     hasher: DefaultHashBuilder,
     current: Option<i32>,
     last: i32,
+    /// Rows that room is made for when the first is written.
+    rows_expected: usize,
 }
 
 impl Dictionary {
-    pub(super) fn new() -> Self {
+    pub(super) fn sparse(rows: usize) -> Self {
         Self {
             keys: Vec::new(),
             valid: Bits::default(),
@@ -298,6 +337,7 @@ impl Dictionary {
             hasher: DefaultHashBuilder::default(),
             current: None,
             last: 0,
+            rows_expected: rows,
         }
     }
 
@@ -336,6 +376,9 @@ impl Dictionary {
     }
 
     fn fill(&mut self, rows: usize) {
+        if self.keys.capacity() == 0 {
+            self.keys.reserve(self.rows_expected.max(rows));
+        }
         if self.keys.len() < rows {
             if self.current.is_some() {
                 for row in self.keys.len()..rows {
