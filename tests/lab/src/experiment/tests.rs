@@ -74,7 +74,7 @@ fn every_harmless_change_can_be_shown_and_is_not_felt() {
 /// Plays every kind once and looks at its truth.
 fn check_kinds(kinds: &[Kind]) {
     for kind in kinds.iter().copied() {
-        let (_, truth) = play(&short(11, kind));
+        let (_, truth) = play(&short(12, kind));
         let truth: serde_json::Value = serde_json::from_str(&truth).expect("JSON");
         assert_eq!(truth["fault"], kind.name());
         assert_eq!(truth["harmless"], kind.is_harmless(), "{}", kind.name());
