@@ -19,10 +19,12 @@ pub(super) struct Known {
     pub(super) json: Vec<u8>,
 }
 
+/// The bytes of a resource and of its schema URL.
+type Key = (Box<[u8]>, Box<[u8]>);
+
 #[derive(Debug, Default)]
 struct State {
-    /// By the bytes of the resource and of its schema URL.
-    known: HashMap<(Box<[u8]>, Box<[u8]>), Arc<Known>>,
+    known: HashMap<Key, Arc<Known>>,
     bytes: usize,
 }
 
@@ -34,8 +36,8 @@ pub struct Resources(RwLock<State>);
 #[derive(Clone, Copy, Hash)]
 struct Asked<'a>(&'a [u8], &'a [u8]);
 
-impl hashbrown::Equivalent<(Box<[u8]>, Box<[u8]>)> for Asked<'_> {
-    fn equivalent(&self, (resource, schema_url): &(Box<[u8]>, Box<[u8]>)) -> bool {
+impl hashbrown::Equivalent<Key> for Asked<'_> {
+    fn equivalent(&self, (resource, schema_url): &Key) -> bool {
         *self.0 == **resource && *self.1 == **schema_url
     }
 }

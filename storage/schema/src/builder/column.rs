@@ -26,15 +26,21 @@ pub(super) struct Bits {
 }
 
 impl Bits {
+    #[inline]
     pub(super) fn set(&mut self, row: usize) {
         let byte = row / 8;
         if byte >= self.bytes.len() {
-            if self.bytes.capacity() == 0 {
-                self.bytes.reserve(BITMAP_BYTES_EXPECTED.max(byte + 1));
-            }
-            self.bytes.resize(byte + 1, 0);
+            self.grow(byte + 1);
         }
         self.bytes[byte] |= 1 << (row % 8);
+    }
+
+    #[cold]
+    fn grow(&mut self, bytes: usize) {
+        if self.bytes.capacity() == 0 {
+            self.bytes.reserve(BITMAP_BYTES_EXPECTED.max(bytes));
+        }
+        self.bytes.resize(bytes, 0);
     }
 
     fn truncate(&mut self, rows: usize) {
