@@ -50,7 +50,8 @@ pub(crate) struct Committer {
     removing: Vec<Arc<Segment>>,
     /// Segments that are dropped and not deleted yet, since when.
     dropped: Vec<(Instant, Arc<Segment>)>,
-    /// When files that nobody will delete are looked for again.
+    /// Files that nobody will delete, as it seemed at the last look for them, and when the next look is.
+    forgotten: HashSet<Path>,
     forgotten_after: Option<Instant>,
 }
 
@@ -77,6 +78,7 @@ impl Committer {
             attempted: Vec::new(),
             removing: Vec::new(),
             dropped: Vec::new(),
+            forgotten: HashSet::new(),
             forgotten_after: None,
         }
     }

@@ -112,6 +112,7 @@ fn read_resource(resource: &[u8], shared: &Shared<'_>) -> Result<Known, DecodeEr
     object.close();
     shared.write_schema_url(&mut json);
     json.push(b'}');
+    json.shrink_to_fit();
     Ok(Known { facts, json })
 }
 

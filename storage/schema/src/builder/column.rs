@@ -173,6 +173,8 @@ impl Bytes {
 
     fn text(mut self, rows: usize, nullable: bool, column: &'static str) -> Result<StringArray, Error> {
         fits(self.data.len(), column)?;
+        // No more rows come.
+        self.rows_expected = rows;
         self.pad(rows);
         let nulls = if nullable { self.valid.into_nulls(rows) } else { None };
         let offsets = OffsetBuffer::new(ScalarBuffer::from(self.offsets));
@@ -189,6 +191,8 @@ impl Bytes {
 
     pub(super) fn binary(mut self, rows: usize, column: &'static str) -> Result<ArrayRef, Error> {
         fits(self.data.len(), column)?;
+        // No more rows come.
+        self.rows_expected = rows;
         self.pad(rows);
         let offsets = OffsetBuffer::new(ScalarBuffer::from(self.offsets));
         Ok(Arc::new(BinaryArray::new(
@@ -415,6 +419,8 @@ impl Dictionary {
     }
 
     pub(super) fn finish(mut self, rows: usize, column: &'static str) -> Result<ArrayRef, Error> {
+        // No more rows come.
+        self.rows_expected = rows;
         self.fill(rows);
         let distinct = self.values.offsets.len() - 1;
         let values = self.values.required(distinct, column)?;

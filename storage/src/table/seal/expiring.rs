@@ -49,9 +49,10 @@ impl Committer {
         Ok(())
     }
 
-    /// Deletes segments of a shared table that no version lists and that were written so long ago that nothing in them is
-    /// to be kept any more. A writer deletes what it dropped itself; this is for those that died before they did, and never
-    /// came back. What somebody is about to commit is never that old.
+    /// Deletes segments of a shared table that no version lists, that were written so long ago that nothing in them is to be
+    /// kept any more, and that were so at the last look as well. A writer deletes what it dropped itself; this is for those
+    /// that died before they did, and never came back. Between two looks whoever still reads a segment is done, and whoever
+    /// was about to commit one has.
     ///
     /// # Errors
     /// When the object store refuses.
@@ -70,12 +71,23 @@ impl Committer {
         let listed: HashSet<&str> = segments.iter().map(|segment| segment.meta.path.as_str()).collect();
         let written = |object: &ObjectMeta| Timestamp(object.last_modified.timestamp_nanos_opt().unwrap_or(i64::MAX));
         let objects = self.objects.list(&Path::from(PREFIX)).await?;
-        let forgotten = objects
+        let mine: HashSet<&str> = self
+            .dropped
             .iter()
-            .filter(|object| !listed.contains(object.location.as_ref()) && written(object) < cutoff);
-        for object in forgotten.take(FORGOTTEN_MAX) {
-            tracing::info!(path = object.location.as_ref(), "deleted a segment that nobody lists");
-            self.objects.delete(&object.location).await?;
+            .map(|(_, segment)| segment.meta.path.as_str())
+            .collect();
+        let is_forgotten = |object: &&ObjectMeta| {
+            let path = object.location.as_ref();
+            !listed.contains(path) && !mine.contains(path) && written(object) < cutoff
+        };
+        let forgotten = objects.iter().filter(is_forgotten).take(FORGOTTEN_MAX);
+        let (again, seen): (Vec<Path>, Vec<Path>) = forgotten
+            .map(|object| object.location.clone())
+            .partition(|path| self.forgotten.contains(path));
+        self.forgotten = seen.into_iter().collect();
+        for path in again {
+            tracing::info!(path = path.as_ref(), "deleted a segment that nobody lists");
+            self.objects.delete(&path).await?;
         }
         Ok(())
     }
