@@ -12,5 +12,6 @@ mod symptom;
 mod traffic;
 
 pub use baseline::{Baseline, Range, Share};
+pub use silence::silent;
 pub use symptom::{Place, Signal, Symptom, symptoms};
 pub use traffic::{Surge, surges};

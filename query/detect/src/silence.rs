@@ -1,10 +1,12 @@
 //! A service that used to be heard and is not any more, while others are.
 //!
-//! When nobody is heard at all, the spans are lost on the way or the night is quiet: that is no symptom of a service.
+//! What is to be heard of a service depends on who calls it: its usual requests times the share of their usual requests
+//! that its callers have now, or, for who has no callers, times the share of the usual spans of all others. When nobody
+//! is heard at all, the spans are lost on the way or the night is quiet: that is no symptom of a service.
 
 use crate::stats::lack_of_count;
 use crate::{Baseline, Place, Signal, Symptom};
-use epicenter_graph::{NameId, Names, Window};
+use epicenter_graph::{Callee, NameId, Names, Window};
 use epicenter_schema::DurationNs;
 use std::collections::BTreeMap;
 
@@ -23,35 +25,151 @@ pub(crate) fn detect(
     if (window.spans as f64) < REST_MIN * expected_spans || window.spans == 0 {
         return;
     }
-    let now = heard(window, names);
-    for (service, (count, is_entry, id)) in heard(baseline.total(), names) {
-        let expected = count as f64 / baseline.seconds().max(1e-9) * seconds;
-        if now.contains_key(service) {
-            continue;
-        }
-        let nats = lack_of_count(0, expected);
+    for (service, expected) in silent(window, length, baseline) {
+        let ops = baseline.total().ops.iter();
+        let at_entry = ops
+            .filter(|(key, _)| key.service == service)
+            .any(|(_, op)| op.roots > 0);
         found.push(Symptom {
             signal: Signal::Silence,
-            place: Place::Service(id),
-            nats,
+            place: Place::Service(service),
+            nats: lack_of_count(0, expected),
             value: 0.0,
             usual: expected,
-            at_entry: is_entry,
+            at_entry,
         });
+    }
+    let name = |symptom: &Symptom| match symptom.place {
+        Place::Service(id) => Some(names.get(id).clone()),
+        _ => None,
+    };
+    let first = found.iter().position(|symptom| symptom.signal == Signal::Silence);
+    if let Some(first) = first {
+        found[first..].sort_by_cached_key(name);
     }
 }
 
-/// Entry spans by service, whether any was a root, and the service's number.
-fn heard<'a>(window: &Window, names: &'a Names) -> BTreeMap<&'a str, (u64, bool, NameId)> {
-    let mut heard = BTreeMap::new();
-    for (key, op) in &window.ops {
-        if op.entries > 0 {
-            let entry = heard
-                .entry(names.get(key.service).as_ref())
-                .or_insert((0, false, key.service));
-            entry.0 += op.entries;
-            entry.1 |= op.roots > 0;
-        }
+/// The services that are heard at rest and not in the window, with the requests that were to be expected of them, given
+/// what their callers do now. Cost: one pass over the operations, and one over the usual edges when anybody is silent.
+pub fn silent(window: &Window, length: DurationNs, baseline: &Baseline) -> BTreeMap<NameId, f64> {
+    let rest = baseline.total();
+    let scale = length.as_secs_f64() / baseline.seconds().max(1e-9);
+    let (now, usual) = (entries(window), entries(rest));
+    let mut silent: BTreeMap<NameId, f64> = usual
+        .iter()
+        .filter(|(service, _)| !now.contains_key(service))
+        .map(|(service, count)| (*service, *count as f64 * scale))
+        .collect();
+    if silent.is_empty() {
+        return silent;
     }
-    heard
+    let kept = |service: &NameId, usual: u64| {
+        let heard = now.get(service).copied().unwrap_or(0) as f64;
+        (heard / (usual as f64 * scale).max(1e-9)).min(1.0)
+    };
+    // Calls at rest to each silent service: all, and those to be expected now.
+    let mut calls: BTreeMap<NameId, (f64, f64)> = BTreeMap::new();
+    let mut edges: Vec<_> = rest.edges.iter().map(|(key, edge)| (*key, edge.count)).collect();
+    edges.sort_unstable_by_key(|(key, _)| *key);
+    for (key, count) in edges {
+        let Callee::Service(callee) = key.callee else { continue };
+        if key.caller == callee || !silent.contains_key(&callee) {
+            continue;
+        }
+        // A caller without entries of its own begins its work by itself: nothing tells that it does less.
+        let share = usual.get(&key.caller).map_or(1.0, |usual| kept(&key.caller, *usual));
+        let sum = calls.entry(callee).or_default();
+        sum.0 += count as f64;
+        sum.1 += count as f64 * share;
+    }
+    let others: f64 = usual
+        .iter()
+        .filter(|(service, _)| now.contains_key(service))
+        .map(|(_, count)| *count as f64)
+        .sum();
+    let heard: f64 = usual
+        .keys()
+        .filter_map(|service| now.get(service))
+        .map(|n| *n as f64)
+        .sum();
+    let load = (heard / (others * scale).max(1e-9)).min(1.0);
+    for (service, expected) in &mut silent {
+        *expected *= match calls.get(service) {
+            Some((all, left)) if *all > 0.0 => left / all,
+            _ => load,
+        };
+    }
+    silent
+}
+
+/// Requests by service.
+fn entries(window: &Window) -> BTreeMap<NameId, u64> {
+    let mut entries = BTreeMap::new();
+    for (key, op) in window.ops.iter().filter(|(_, op)| op.entries > 0) {
+        *entries.entry(key.service).or_default() += op.entries;
+    }
+    entries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use epicenter_graph::{EdgeKey, EdgeStats, OpKey, OpStats};
+    use epicenter_schema::SpanKind;
+
+    const FRONT: NameId = Names::NONE;
+    const BACK: NameId = Names::OVERFLOW;
+
+    fn window(front: u64, back: u64) -> Window {
+        let mut window = Window::default();
+        for (service, entries) in [(FRONT, front), (BACK, back)] {
+            let key = OpKey {
+                service,
+                name: Names::NONE,
+                kind: SpanKind::Server,
+            };
+            let op = OpStats {
+                entries,
+                ..OpStats::default()
+            };
+            window.ops.insert(key, op);
+        }
+        let key = EdgeKey {
+            caller: FRONT,
+            via: Names::NONE,
+            callee: Callee::Service(BACK),
+        };
+        let edge = EdgeStats {
+            count: back,
+            ..EdgeStats::default()
+        };
+        window.edges.insert(key, edge);
+        window
+    }
+
+    fn expected(front: u64) -> f64 {
+        let mut baseline = Baseline::default();
+        baseline.push(window(1000, 200), DurationNs::from_secs(10));
+        let silent = silent(&window(front, 0), DurationNs::from_secs(10), &baseline);
+        silent.get(&BACK).copied().unwrap_or(0.0)
+    }
+
+    #[test]
+    fn a_callee_of_busy_callers_is_expected_in_full() {
+        assert!((expected(1000) - 200.0).abs() < 1e-6, "{}", expected(1000));
+        assert!(
+            (expected(5000) - 200.0).abs() < 1e-6,
+            "growth expects no more than usual"
+        );
+    }
+
+    #[test]
+    fn a_quiet_night_expects_little() {
+        assert!((expected(100) - 20.0).abs() < 1e-6, "{}", expected(100));
+    }
+
+    #[test]
+    fn a_callee_of_silent_callers_is_not_expected() {
+        assert!(expected(0).abs() < 1e-6);
+    }
 }

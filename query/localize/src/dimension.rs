@@ -1,10 +1,12 @@
 //! Which instance, node or version carries the badness, its siblings healthy.
 //!
 //! For the best suspect, a service: the share of failed requests (or the self time per request) under one value of a
-//! dimension against all other values together. Source: DESIGN 6.7.
+//! dimension against all other values together. What fell silent alone, its siblings answering, is [`crate::fallen`].
+//! Source: DESIGN 6.7.
 
 use crate::Scene;
 use crate::channel::Channel;
+use crate::fallen;
 use crate::verdict::{CauseKind, Diagnosis, Evidence};
 use crate::words::{duration, percent};
 use epicenter_graph::{Dimension, DimensionKey, DimensionStats, Entity, EntityKind, NameId, Window};
@@ -24,6 +26,9 @@ struct Worst {
 }
 
 pub(crate) fn narrow(scene: &Scene<'_>, channel: Channel, diagnosis: &mut Diagnosis) {
+    if fallen::narrow(scene, diagnosis) {
+        return;
+    }
     let Some(best) = diagnosis.suspects.first() else { return };
     let usable = matches!(
         diagnosis.cause.kind,

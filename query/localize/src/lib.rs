@@ -23,6 +23,7 @@ mod structure;
 mod cause;
 mod channel;
 mod dimension;
+mod fallen;
 mod shaken;
 
 pub use channel::diagnose;

@@ -3,11 +3,12 @@
 //! A service that is heard at rest and not now is blamed when its callers still call it and fail, or when nobody calls
 //! it but the world outside. A service whose callers are silent too, or have merely stopped calling, is silent because
 //! of them. When nearly nothing is heard of anybody, the spans are lost on the way, and nobody is blamed.
-//! Blame = nats of hearing nothing where so much is usual. Source: DESIGN 6.9.
+//! Blame = nats of hearing nothing where so much is to be expected of its callers' requests. Source: DESIGN 6.9.
 
 use crate::Scene;
 use crate::blame::Ledger;
 use crate::verdict::Evidence;
+use epicenter_detect::silent;
 use epicenter_detect::stats::lack_of_count;
 use epicenter_graph::{Callee, NameId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,19 +26,18 @@ pub(crate) fn blame(scene: &Scene<'_>, ledger: &mut Ledger) {
         return;
     }
     let heard: BTreeSet<NameId> = scene.window.ops.keys().map(|key| key.service).collect();
-    let mut usual: BTreeMap<(&str, NameId), u64> = BTreeMap::new();
-    for (key, op) in &rest.ops {
-        *usual.entry((scene.name(key.service), key.service)).or_default() += op.entries;
-    }
-    for ((name, service), count) in usual {
-        let expected = per_second(count) * seconds;
+    let silent: BTreeMap<(&str, NameId), f64> = silent(scene.window, scene.length, scene.baseline)
+        .into_iter()
+        .map(|(service, expected)| ((scene.name(service), service), expected))
+        .collect();
+    for ((name, service), expected) in silent {
         let nats = lack_of_count(0, expected);
         if heard.contains(&service) || nats < NATS_MIN || !is_own_fault(scene, service, &heard) {
             continue;
         }
         let evidence = Evidence {
             kind: "silence".to_owned(),
-            text: format!("nothing is heard from {name}, where {expected:.0} requests are usual"),
+            text: format!("nothing is heard from {name}, where {expected:.0} requests are to be expected"),
             value: 0.0,
             baseline: expected,
             trace_ids: Vec::new(),
