@@ -2,7 +2,7 @@
 //!
 //! A machine is gone when everything that is usually heard on it fell silent, of two services at least, one of which
 //! still answers elsewhere: one suspect that explains them all. One silent copy of the first suspect, its siblings
-//! answering, is that copy. Silence is relative to what the service answers now. Source: DESIGN 6.7, 6.9.
+//! answering, is that copy, unless copies never seen before answer beside them: then it was replaced. Source: DESIGN 6.7, 6.9.
 
 use crate::Scene;
 use crate::verdict::{CauseKind, Diagnosis, Evidence};
@@ -58,7 +58,12 @@ pub(crate) fn narrow(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
     let Some(id) = scene.names.find(&service.name) else {
         return false;
     };
-    let mut gone: Vec<(String, Heard)> = heard(scene, Dimension::Instance)
+    let copies = heard(scene, Dimension::Instance);
+    let is_new = |((of, _), heard): (&(NameId, NameId), &Heard)| *of == id && heard.expected == 0.0 && heard.now > 0.0;
+    if copies.iter().any(is_new) {
+        return false;
+    }
+    let mut gone: Vec<(String, Heard)> = copies
         .into_iter()
         .filter(|((of, _), heard)| *of == id && heard.is_gone() && heard.has_healthy_siblings())
         .map(|((_, value), heard)| (scene.name(value).to_owned(), heard))
