@@ -1,9 +1,11 @@
 //! More arrivals at an entry than at rest. Growth alone is no incident; it explains one.
+//!
+//! A consumer of a queue is no entry even if its traces begin with it: what it gets somebody in the system sent.
 
 use crate::Baseline;
 use crate::stats::excess_of_count;
 use epicenter_graph::{Names, OpKey, Window};
-use epicenter_schema::DurationNs;
+use epicenter_schema::{DurationNs, SpanKind};
 
 /// Arrivals must be this many times the most ever seen in a period at rest.
 const TIMES_MIN: f64 = 1.7;
@@ -27,7 +29,7 @@ pub fn surges(window: &Window, length: DurationNs, baseline: &Baseline, names: &
     let seconds = length.as_secs_f64().max(1e-9);
     let mut found = Vec::new();
     for (key, op) in window.ops_sorted(names) {
-        if op.roots == 0 {
+        if op.roots == 0 || key.kind == SpanKind::Consumer {
             continue;
         }
         let (mean, high) = baseline.rate(|w| w.ops.get(&key).map_or(0, |op| op.roots));

@@ -1,77 +1,92 @@
-//! Back-pressure: growth that is explained by waiting for somebody else is no fault of one's own.
+//! Back-pressure: what is explained by waiting for somebody else is no fault of one's own.
 //!
-//! When something deep slows down, its callers hold their workers longer, requests queue in front of them, and their
-//! own self time and the gaps towards them grow, up to the gateway. So blame flows down: a suspect that calls, over any
-//! number of hops, another suspect whose own growth is large against its own usual work, hands its blame to that one.
-//! Source: DESIGN 6.4.
+//! When something deep slows down or dies, its callers hold their workers and connections longer, requests queue in front
+//! of them, time out and are refused; their own time, the gaps towards them and their own errors grow, up to the gateway. So
+//! blame flows down along bad calls ([`crate::calls`]): a suspect that waits in vain, over any number of hops, for
+//! another one that is far worse than usual by itself hands its blame to that one, of several to the one that gets the
+//! most bad calls and waits for none of the others. Across the ledgers: who gives up on what is slow fails, and who fails may
+//! have waited. Source: DESIGN 6.4.
 
-use crate::Scene;
-use crate::blame::Ledger;
+use crate::blame::{Case, Ledger};
+use crate::calls::BadCalls;
+use crate::verdict::Evidence;
 use epicenter_graph::Entity;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Share of the caller's blame that the callee must carry itself, for the caller's to be explained by it.
-const SHARE_MIN: f64 = 0.25;
-/// Hops followed.
-const HOPS_MAX: usize = 32;
-
+/// Share of the blame that the caller keeps.
+const KEPT: f64 = 0.05;
 /// Suspects looked at, the most blamed; what is blamed less hardly matters.
 const SUSPECTS_MAX: usize = 100;
+/// Growth of a time from which somebody is far worse than usual.
+const GROWTH_MIN: f64 = 3.0;
+/// Rise of a share of failures from which somebody is far worse than usual.
+const RISE_MIN: f64 = 0.1;
 
-/// Moves blame of the ledger down to whom the suspects wait for. Cost: one walk over the edges for each of the first
+/// Moves blame of both ledgers down to whom the suspects wait for. Cost: one walk over the bad calls for each of the first
 /// [`SUSPECTS_MAX`] suspects.
-pub(crate) fn discount(scene: &Scene<'_>, ledger: &mut Ledger) {
-    let ranked: Vec<(Entity, f64)> = ledger
-        .ranked()
-        .into_iter()
-        .take(SUSPECTS_MAX)
-        .map(|(entity, case)| (entity.clone(), case.score))
-        .collect();
-    if ranked.len() < 2 {
+pub(crate) fn hand_down(calls: &BadCalls, latency: &mut Ledger, errors: &mut Ledger) {
+    let received = calls.received();
+    let mut suspects: BTreeSet<Entity> = BTreeSet::new();
+    for ledger in [&*latency, &*errors] {
+        suspects.extend(ledger.ranked().into_iter().take(SUSPECTS_MAX).map(|(entity, _)| entity.clone()));
+    }
+    if suspects.len() < 2 {
         return;
     }
-    let callees = callees(scene);
-    let below: Vec<BTreeSet<Entity>> = ranked.iter().map(|(entity, _)| reach(entity, &callees)).collect();
-    for (at, (entity, score)) in ranked.iter().enumerate() {
-        let is_explained = ranked.iter().enumerate().any(|(other_at, (other, own))| {
-            other_at != at
-                && *own >= SHARE_MIN * score
-                && below[at].contains(other)
-                && !below[other_at].contains(entity)
-        });
-        if is_explained && let Some(case) = ledger.cases.get_mut(entity) {
-            case.score *= SHARE_MIN;
+    let below: BTreeMap<&Entity, BTreeSet<&Entity>> = suspects.iter().map(|entity| (entity, calls.below(entity))).collect();
+    let is_worse = |entity: &Entity| {
+        latency.cases.get(entity).is_some_and(is_much_slower) || errors.cases.get(entity).is_some_and(fails_much_more)
+    };
+    let worse: BTreeSet<&Entity> = suspects.iter().filter(|entity| is_worse(entity)).collect();
+    let mut handed: Vec<(Entity, Entity)> = Vec::new();
+    for (entity, reached) in &below {
+        let circles = |other: &Entity| below.get(other).is_some_and(|back| back.contains(*entity));
+        let candidates: Vec<&Entity> = worse
+            .iter()
+            .copied()
+            .filter(|other| *other != *entity && reached.contains(other) && !circles(other))
+            .collect();
+        let is_deepest = |other: &&&Entity| {
+            let beneath = below.get(**other);
+            !candidates
+                .iter()
+                .any(|deeper| deeper != *other && beneath.is_some_and(|beneath| beneath.contains(deeper)))
+        };
+        let bad = |entity: &Entity| received.get(entity).copied().unwrap_or(0.0);
+        let deepest = candidates.iter().filter(is_deepest);
+        if let Some(culprit) = deepest.max_by(|a, b| bad(a).total_cmp(&bad(b)).then(b.cmp(a))) {
+            handed.push(((*entity).clone(), (*culprit).clone()));
+        }
+    }
+    for ledger in [latency, errors] {
+        for (from, to) in &handed {
+            hand(ledger, from, to);
         }
     }
 }
 
-fn callees(scene: &Scene<'_>) -> BTreeMap<Entity, BTreeSet<Entity>> {
-    let mut callees: BTreeMap<Entity, BTreeSet<Entity>> = BTreeMap::new();
-    for key in scene.window.edges.keys() {
-        callees
-            .entry(scene.service(key.caller))
-            .or_default()
-            .insert(scene.callee(key.callee));
-    }
-    callees
+fn hand(ledger: &mut Ledger, from: &Entity, to: &Entity) {
+    let Some(case) = ledger.cases.get_mut(from) else { return };
+    let moved = case.score * (1.0 - KEPT);
+    case.score -= moved;
+    let evidence = Evidence {
+        kind: "waited_for".to_owned(),
+        text: format!("{} waits for {} in vain", from.name, to.name),
+        value: 1.0,
+        baseline: 0.0,
+        trace_ids: Vec::new(),
+    };
+    let case = ledger.cases.entry(to.clone()).or_default();
+    case.score += moved;
+    case.note(0.0, evidence);
 }
 
-fn reach(from: &Entity, callees: &BTreeMap<Entity, BTreeSet<Entity>>) -> BTreeSet<Entity> {
-    let mut seen = BTreeSet::new();
-    let mut edge = vec![from];
-    for _ in 0..HOPS_MAX {
-        let mut next = Vec::new();
-        for entity in edge {
-            for callee in callees.get(entity).into_iter().flatten() {
-                if seen.insert(callee.clone()) {
-                    next.push(callee);
-                }
-            }
-        }
-        if next.is_empty() {
-            break;
-        }
-        edge = next;
-    }
-    seen
+fn is_much_slower(case: &Case) -> bool {
+    let mut reasons = case.reasons.iter().map(|reason| &reason.evidence);
+    reasons.any(|evidence| evidence.value >= GROWTH_MIN * evidence.baseline)
+}
+
+fn fails_much_more(case: &Case) -> bool {
+    let mut reasons = case.reasons.iter().map(|reason| &reason.evidence);
+    reasons.any(|evidence| evidence.kind == "silence" || evidence.value >= evidence.baseline + RISE_MIN)
 }

@@ -1,15 +1,20 @@
 //! The kind of cause, from what speaks against the best suspect.
 
 use crate::Scene;
+use crate::blame::Ledger;
 use crate::channel::{Channel, Findings};
 use crate::verdict::{Cause, CauseKind, Diagnosis, Evidence};
 use crate::words::{percent, rate};
 use epicenter_detect::surges;
-use epicenter_graph::{Callee, Entity, EntityKind, NameId, PeerKind};
+use epicenter_graph::{Callee, Entity, EntityKind, NameId, PeerKind, Window};
 use std::collections::BTreeMap;
 
 /// Calls per request to a store must grow this many times behind a cache that stopped absorbing.
 const STORE_CALLS_TIMES: f64 = 2.0;
+/// Growth of its own work from which a callee is late itself, whatever the gap.
+const OWN_GROWTH_MIN: f64 = 3.0;
+/// Share of failing calls from which something that sends no spans is unavailable, not slow.
+const UNAVAILABLE_MIN: f64 = 0.75;
 /// Arrivals may have grown this many times before more calls to the store are explained by them.
 const ARRIVALS_TIMES: f64 = 1.4;
 
@@ -17,10 +22,7 @@ pub(crate) fn name(scene: &Scene<'_>, findings: &Findings, channel: Channel, dia
     let Some(best) = diagnosis.suspects.first() else { return };
     let entity = best.entity.clone();
     let score = best.score;
-    let kind = match channel {
-        Channel::Faults => faults(findings, &entity),
-        Channel::Latency => latency(findings, &entity),
-    };
+    let kind = kind(scene, findings, channel, &entity);
     diagnosis.cause = Cause {
         kind,
         confidence: score.clamp(0.0, 1.0),
@@ -30,65 +32,115 @@ pub(crate) fn name(scene: &Scene<'_>, findings: &Findings, channel: Channel, dia
     }
 }
 
-fn faults(findings: &Findings, entity: &Entity) -> CauseKind {
-    let Some(case) = findings.errors.cases.get(entity) else {
-        return if findings.structure.cases.contains_key(entity) {
-            CauseKind::Errors
-        } else {
-            CauseKind::Unknown
+/// What speaks against an entity, of both ledgers.
+struct Traits {
+    /// Nats of errors of its own, of calls that nobody answers, and of calls that fail though they are answered.
+    errors: f64,
+    unanswered: f64,
+    failed_calls: f64,
+    /// Nanoseconds of its own work and of the way to it.
+    own_ns: f64,
+    gap_ns: f64,
+    /// How many times as long its own work takes.
+    own_growth: f64,
+}
+
+impl Traits {
+    fn of(findings: &Findings, entity: &Entity) -> Self {
+        let weight = |ledger: &Ledger, kind| ledger.cases.get(entity).map_or(0.0, |case| case.weight_of(kind));
+        let growth = |kind: &str| {
+            let reasons = findings.latency.cases.get(entity).into_iter().flat_map(|case| &case.reasons);
+            let of_kind = reasons.map(|reason| &reason.evidence).filter(|evidence| evidence.kind == kind);
+            of_kind.map(|evidence| evidence.value / evidence.baseline.max(1.0)).fold(0.0, f64::max)
         };
-    };
-    let unanswered = case.weight_of("unanswered") + case.weight_of("failed_calls") + case.weight_of("silence");
-    if unanswered <= case.weight_of("errors") {
+        Self {
+            errors: weight(&findings.errors, "errors"),
+            unanswered: weight(&findings.errors, "unanswered") + weight(&findings.errors, "silence"),
+            failed_calls: weight(&findings.errors, "failed_calls"),
+            own_ns: weight(&findings.latency, "self_time"),
+            gap_ns: weight(&findings.latency, "edge_gap"),
+            own_growth: growth("self_time"),
+        }
+    }
+
+    /// Of a callee that is late: whether it is the callee itself, not the way to it. A line in front of the callee shows as
+    /// a gap too, so a small share of work of its own that takes far longer is enough.
+    fn is_late_itself(&self) -> bool {
+        self.own_ns > 0.0 && (self.own_growth >= OWN_GROWTH_MIN || 2.0 * self.own_ns >= self.gap_ns)
+    }
+}
+
+fn kind(scene: &Scene<'_>, findings: &Findings, channel: Channel, entity: &Entity) -> CauseKind {
+    let traits = Traits::of(findings, entity);
+    let calls = traits.unanswered + traits.failed_calls;
+    let (fails, is_late) = (traits.errors + calls > 0.0, traits.own_ns + traits.gap_ns > 0.0);
+    if !fails && !is_late {
+        return match findings.structure.cases.contains_key(entity) {
+            true => CauseKind::Errors,
+            false => CauseKind::Unknown,
+        };
+    }
+    // What it is accused of may be in the other ledger: those who wait for what is late fail.
+    let fails = if channel == Channel::Faults { fails } else { fails && !is_late };
+    if fails && calls <= traits.errors {
         return CauseKind::Errors;
     }
-    // Callers give up on what is merely slow: then it still answers, late.
-    let slow = findings.latency.cases.get(entity);
-    let answers_late = slow.is_some_and(|slow| {
-        slow.weight_of("self_time") > 0.0 && slow.weight_of("self_time") >= slow.weight_of("edge_gap")
-    });
-    if answers_late && case.weight_of("failed_calls") > case.weight_of("unanswered") {
-        CauseKind::Slow
-    } else {
-        CauseKind::Unavailable
-    }
-}
-
-fn latency(findings: &Findings, entity: &Entity) -> CauseKind {
-    let Some(case) = findings.latency.cases.get(entity) else {
-        return CauseKind::Unknown;
-    };
     // Of a callee that sends no spans, the gap is all there is: its own work and the way to it look alike.
-    let is_service = entity.kind == EntityKind::Service;
-    if is_service && case.weight_of("edge_gap") > 2.0 * case.weight_of("self_time") {
+    if entity.kind != EntityKind::Service {
+        return store(scene, entity);
+    }
+    // It answers, and its callers have given up by then, or not.
+    let answers = if fails {
+        traits.failed_calls > traits.unanswered && is_late
+    } else {
+        traits.is_late_itself() || traits.unanswered <= traits.failed_calls
+    };
+    if !answers {
+        CauseKind::Unavailable
+    } else if traits.is_late_itself() {
+        CauseKind::Slow
+    } else {
         CauseKind::Network
+    }
+}
+
+/// Something that sends no spans: it is merely slow while a part of the calls is answered, and late.
+fn store(scene: &Scene<'_>, entity: &Entity) -> CauseKind {
+    let (mut calls, mut failed) = (0.0, 0.0);
+    for (key, edge) in &scene.window.edges {
+        if scene.callee(key.callee) == *entity {
+            calls += edge.count as f64;
+            failed += edge.errors as f64;
+        }
+    }
+    if failed >= UNAVAILABLE_MIN * calls {
+        CauseKind::Unavailable
     } else {
         CauseKind::Slow
     }
 }
 
-/// The first suspect (or one it calls) is a store behind a cache, arrivals are flat, and calls per request to the store
-/// are up: the cache stopped absorbing.
+/// A store behind a cache, the cache, or who asks both is the first suspect, arrivals are flat, and the store gets more calls for each that the
+/// cache gets: the cache stopped absorbing. Retries and busier callers ask both more often and change nothing of that.
 fn cache_breakdown(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
     let arrivals = growth(scene, |w| w.ops.values().map(|op| op.roots).sum());
     if scene.same_load && arrivals > ARRIVALS_TIMES {
         return false;
     }
-    let blamed = |entity: &Entity| diagnosis.suspects.iter().any(|s| s.entity == *entity);
+    let Some(best) = diagnosis.suspects.first().map(|suspect| suspect.entity.clone()) else {
+        return false;
+    };
+    // What goes wrong on the way to the one who asks has nothing to do with what he asks.
+    let is_own = matches!(diagnosis.cause.kind, CauseKind::Slow | CauseKind::Errors);
     let mut found = None;
     for (caller, store_id, cache_id) in behind_caches(scene) {
-        let (store, cache, caller_entity) = (scene.callee(store_id), scene.callee(cache_id), scene.service(caller));
-        if !blamed(&store) && !blamed(&cache) && !blamed(&caller_entity) {
+        let (store, cache) = (scene.callee(store_id), scene.callee(cache_id));
+        if best != store && best != cache && !(is_own && best == scene.service(caller)) {
             continue;
         }
-        let calls = growth(scene, |w| {
-            let to_store = w
-                .edges
-                .iter()
-                .filter(|(other, _)| other.caller == caller && other.callee == store_id);
-            to_store.map(|(_, edge)| edge.count).sum()
-        });
-        if calls >= STORE_CALLS_TIMES * arrivals.max(0.1) {
+        let to = |callee: Callee| growth(scene, |w| calls_between(w, caller, callee));
+        let calls = to(store_id) / to(cache_id).max(0.1);
+        if calls >= STORE_CALLS_TIMES && to(store_id) >= STORE_CALLS_TIMES * arrivals.max(0.1) {
             found = Some((cache, store, calls, arrivals));
             break;
         }
@@ -99,10 +151,10 @@ fn cache_breakdown(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
     let evidence = Evidence {
         kind: "cache".to_owned(),
         text: format!(
-            "calls to {} went to {calls:.1} times the usual while arrivals were at {}: {} no longer absorbs them",
+            "for each call to {}, {} gets {calls:.1} times the usual number while arrivals were at {}: the cache no longer absorbs them",
+            cache.name,
             store.name,
             percent(arrivals),
-            cache.name
         ),
         value: calls,
         baseline: 1.0,
@@ -114,6 +166,12 @@ fn cache_breakdown(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
     };
     diagnosis.promote(cache, evidence);
     true
+}
+
+fn calls_between(window: &Window, caller: NameId, callee: Callee) -> u64 {
+    let edges = window.edges.iter();
+    let between = edges.filter(|(key, _)| key.caller == caller && key.callee == callee);
+    between.map(|(_, edge)| edge.count).sum()
 }
 
 /// Callers with a database and a cache, in the order of their names. The cache may be one that is no longer called.
@@ -143,7 +201,7 @@ fn behind_caches(scene: &Scene<'_>) -> Vec<(NameId, Callee, Callee)> {
 }
 
 /// How many times the usual rate; 1 where nothing is known.
-fn growth(scene: &Scene<'_>, count: impl Fn(&epicenter_graph::Window) -> u64) -> f64 {
+fn growth(scene: &Scene<'_>, count: impl Fn(&Window) -> u64) -> f64 {
     let now = count(scene.window) as f64 / scene.length.as_secs_f64().max(1e-9);
     let (usual, _) = scene.baseline.rate(count);
     if usual > 0.0 { now / usual } else { 1.0 }

@@ -4,6 +4,7 @@
 //! fail or the time lost is small against what requests take; otherwise the time lost (nanoseconds) speaks.
 
 use crate::blame::Ledger;
+use crate::calls::BadCalls;
 use crate::shaken::{self, Entries};
 use crate::verdict::{Diagnosis, Suspect};
 use crate::{Scene, back_pressure, cause, conservation, dimension, edge_gap, mesh, self_time, silence, structure};
@@ -63,7 +64,7 @@ pub fn diagnose(scene: &Scene<'_>) -> Option<Diagnosis> {
         conservation::blame(scene, &mut findings.errors);
         silence::blame(scene, &mut findings.errors);
         structure::blame(scene, &mut findings.structure);
-        back_pressure::discount(scene, &mut findings.latency);
+        back_pressure::hand_down(&BadCalls::of(scene), &mut findings.latency, &mut findings.errors);
     }
     let (channel, strength) = choose(scene, &findings);
     let mut faults = findings.errors.clone();

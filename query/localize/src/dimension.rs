@@ -7,6 +7,7 @@
 use crate::Scene;
 use crate::channel::Channel;
 use crate::fallen;
+use crate::machine;
 use crate::verdict::{CauseKind, Diagnosis, Evidence};
 use crate::words::{duration, percent};
 use epicenter_graph::{Dimension, DimensionKey, DimensionStats, Entity, EntityKind, NameId, Window};
@@ -29,6 +30,15 @@ pub(crate) fn narrow(scene: &Scene<'_>, channel: Channel, diagnosis: &mut Diagno
     if fallen::narrow(scene, diagnosis) {
         return;
     }
+    let may_be_machine = !matches!(
+        diagnosis.cause.kind,
+        CauseKind::TrafficSurge | CauseKind::CacheBreakdown
+    );
+    if may_be_machine && let Some((node, evidence)) = machine::slow(scene, diagnosis) {
+        diagnosis.cause.kind = CauseKind::Infrastructure;
+        diagnosis.promote(Entity::new(EntityKind::Node, node), evidence);
+        return;
+    }
     let Some(best) = diagnosis.suspects.first() else { return };
     let usable = matches!(
         diagnosis.cause.kind,
@@ -39,6 +49,12 @@ pub(crate) fn narrow(scene: &Scene<'_>, channel: Channel, diagnosis: &mut Diagno
     }
     let Some(service) = scene.names.find(&best.entity.name) else {
         return;
+    };
+    // Who gives up on what is late fails: the measure is that of the cause, whatever spoke.
+    let channel = match diagnosis.cause.kind {
+        CauseKind::Slow => Channel::Latency,
+        CauseKind::Errors => Channel::Faults,
+        _ => channel,
     };
     if let Some(evidence) = new_version(scene, service, channel) {
         diagnosis.cause.kind = CauseKind::BadDeploy;

@@ -16,6 +16,9 @@ const NATS_MIN: f64 = 6.0;
 const EXPECTED_MIN: f64 = 4.0;
 /// Share of the expected requests that what is gone may have answered before it went.
 const LEFT_MAX: f64 = 0.4;
+/// Share of the requests to be expected of a silent copy that copies never seen before must answer, for it to be
+/// replaced and not gone. One that takes its place when all is mended answers less in the time that is looked at.
+const REPLACED_MIN: f64 = 0.5;
 /// Services that must fall silent together on a machine.
 const SERVICES_MIN: usize = 2;
 
@@ -59,10 +62,8 @@ pub(crate) fn narrow(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
         return false;
     };
     let copies = heard(scene, Dimension::Instance);
-    let is_new = |((of, _), heard): (&(NameId, NameId), &Heard)| *of == id && heard.expected == 0.0 && heard.now > 0.0;
-    if copies.iter().any(is_new) {
-        return false;
-    }
+    let is_new = |((of, _), heard): &(&(NameId, NameId), &Heard)| *of == id && heard.expected == 0.0;
+    let by_new: f64 = copies.iter().filter(is_new).map(|(_, heard)| heard.now).sum();
     let mut gone: Vec<(String, Heard)> = copies
         .into_iter()
         .filter(|((of, _), heard)| *of == id && heard.is_gone() && heard.has_healthy_siblings())
@@ -71,6 +72,9 @@ pub(crate) fn narrow(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
     let Some((instance, heard)) = gone.pop().filter(|_| gone.is_empty()) else {
         return false;
     };
+    if by_new >= REPLACED_MIN * heard.expected {
+        return false;
+    }
     let evidence = Evidence {
         kind: "instance".to_owned(),
         text: format!(

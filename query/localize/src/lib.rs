@@ -13,6 +13,7 @@ mod verdict;
 mod words;
 
 mod back_pressure;
+mod calls;
 mod conservation;
 mod edge_gap;
 mod mesh;
@@ -24,6 +25,7 @@ mod cause;
 mod channel;
 mod dimension;
 mod fallen;
+mod machine;
 mod shaken;
 
 pub use channel::diagnose;

@@ -265,11 +265,7 @@ impl Commits {
     /// `before`. A failure leaves something lying about and nothing else.
     pub(crate) async fn clean(&self, before: &Version) {
         let with_bases = before.base() != self.version.base();
-        let cleaned = async {
-            let numbers = history::numbers(&self.objects).await?;
-            history::clean(&self.objects, &self.version, &numbers, with_bases).await
-        };
-        if let Err(error) = cleaned.await {
+        if let Err(error) = history::clean(&self.objects, &self.version, with_bases).await {
             tracing::warn!(%error, "could not delete old manifests");
         }
     }

@@ -1,0 +1,84 @@
+//! A machine on which everything is slow: the work a request of most services takes there far longer than it used to
+//! there, and hardly anywhere else.
+//!
+//! Growth of a service on a machine = self time a request now / at rest, both on that machine. The machine is named when
+//! at least two services and most of those on it grew, and on all the others together few did. Callers that wait for a line
+//! or a connection grow too, but wherever they run. Source: DESIGN 6.7.
+
+use crate::Scene;
+use crate::verdict::{Diagnosis, Evidence};
+use epicenter_graph::{Dimension, DimensionStats, NameId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Growth of the work a request takes from which a service is slow there.
+const GROWTH_MIN: f64 = 2.5;
+/// Added to times before they are divided, so that nothing that is too short to be felt grows by a large ratio.
+const FLOOR_NS: f64 = 200_000.0;
+/// Requests needed now and at rest.
+const REQUESTS_MIN: u64 = 6;
+/// Services that must be slow together on a machine.
+const SERVICES_MIN: usize = 2;
+/// Share of the services on the machine that must be slow there.
+const SHARE_MIN: f64 = 0.6;
+/// On the other machines the share of what is slow is at most this much of that.
+const ELSEWHERE_MAX: f64 = 0.4;
+/// One of so many first suspects must run on the machine.
+const SUSPECTS: usize = 3;
+
+#[derive(Default)]
+struct Machine {
+    measured: usize,
+    slow: BTreeSet<NameId>,
+    growth: f64,
+}
+
+/// The machine that is slow, if it is one, and the reasons.
+pub(crate) fn slow(scene: &Scene<'_>, diagnosis: &Diagnosis) -> Option<(String, Evidence)> {
+    let rest = &scene.baseline.total().dimensions;
+    let mut machines: BTreeMap<&str, Machine> = BTreeMap::new();
+    let now = scene.window.dimensions.iter();
+    for (key, now) in now.filter(|(key, _)| key.dimension == Dimension::Node) {
+        let Some(growth) = growth(now, rest.get(key)) else { continue };
+        let machine = machines.entry(scene.name(key.value)).or_default();
+        machine.measured += 1;
+        if growth >= GROWTH_MIN {
+            machine.slow.insert(key.service);
+            machine.growth += growth.ln();
+        }
+    }
+    let (all, all_slow) = machines
+        .values()
+        .fold((0, 0), |(all, slow), machine| (all + machine.measured, slow + machine.slow.len()));
+    let suspects: Vec<&str> = diagnosis.suspects.iter().take(SUSPECTS).map(|s| s.entity.name.as_str()).collect();
+    machines.retain(|_, machine| {
+        let here = machine.slow.len() as f64 / machine.measured as f64;
+        let elsewhere = (all_slow - machine.slow.len()) as f64 / (all - machine.measured).max(1) as f64;
+        machine.slow.len() >= SERVICES_MIN
+            && here >= SHARE_MIN
+            && elsewhere <= ELSEWHERE_MAX * here
+            && machine.slow.iter().any(|service| suspects.contains(&scene.name(*service)))
+    });
+    let (node, machine) = machines.pop_first().filter(|_| machines.is_empty())?;
+    let times = (machine.growth / machine.slow.len() as f64).exp();
+    let text = format!(
+        "{} of the {} services on {node} work {times:.1} times as long on a request there as before; elsewhere {} of {} do",
+        machine.slow.len(),
+        machine.measured,
+        all_slow - machine.slow.len(),
+        all - machine.measured
+    );
+    let evidence = Evidence {
+        kind: "node".to_owned(),
+        text,
+        value: times,
+        baseline: 1.0,
+        trace_ids: Vec::new(),
+    };
+    Some((node.to_owned(), evidence))
+}
+
+fn growth(now: &DimensionStats, rest: Option<&DimensionStats>) -> Option<f64> {
+    let rest = rest.filter(|rest| rest.entries >= REQUESTS_MIN && now.entries >= REQUESTS_MIN)?;
+    let work = |stats: &DimensionStats| stats.self_ns as f64 / stats.entries as f64 + FLOOR_NS;
+    Some(work(now) / work(rest))
+}
