@@ -6,7 +6,8 @@
 //! recordings has slow episodes in it).
 
 use crate::stats::quantile;
-use epicenter_graph::{EdgeKey, EdgeStats, OpKey, OpStats, Sketch, Window};
+use crate::renewal::{PERIODS_MIN, Renewals};
+use epicenter_graph::{EdgeKey, EdgeStats, NameId, OpKey, OpStats, Sketch, Window};
 use epicenter_schema::DurationNs;
 use std::collections::VecDeque;
 
@@ -68,11 +69,18 @@ pub struct Baseline {
     periods: VecDeque<Period>,
     total: Window,
     seconds: f64,
+    /// Periods that were ever added.
+    added: u64,
+    renewals: Renewals,
 }
 
 impl Baseline {
     /// Adds a period; the oldest are forgotten when there are too many.
     pub fn push(&mut self, window: Window, length: DurationNs) {
+        if !self.is_empty() {
+            self.renewals.take(&window, &self.total, self.added);
+        }
+        self.added += 1;
         self.total.merge(&window);
         self.seconds += length.as_secs_f64();
         self.periods.push_back(Period { window, length });
@@ -84,7 +92,19 @@ impl Baseline {
                 self.total.merge(&period.window);
                 self.seconds += period.length.as_secs_f64();
             }
+            self.renewals.forget(self.first());
         }
+    }
+
+    /// Number of the first period that is remembered.
+    fn first(&self) -> u64 {
+        self.added - self.periods.len() as u64
+    }
+
+    /// Whether the work of a service changed so lately that it is not known yet what it takes.
+    pub(crate) fn is_unsettled(&self, service: NameId) -> bool {
+        let since = self.renewals.since(service);
+        since > self.first() && self.added - since < PERIODS_MIN
     }
 
     /// True before the first period.
@@ -113,9 +133,12 @@ impl Baseline {
 
     /// The usual range of a duration of an operation, if there is any; `now` is how many values it is compared with.
     pub fn op_range(&self, key: &OpKey, which: impl Fn(&OpStats) -> &Sketch, now: u64) -> Option<Range> {
+        let old = self.renewals.since(key.service).saturating_sub(self.first());
+        let old = if self.is_unsettled(key.service) { 0 } else { old };
         let sketches = self
             .periods
             .iter()
+            .skip(usize::try_from(old).unwrap_or(0))
             .filter_map(|period| period.window.ops.get(key).map(&which));
         range(sketches, now)
     }

@@ -3,6 +3,7 @@
 //! Two conditions, both needed. The typical duration is out of the range of the periods at rest (three units of drift
 //! and twice the median); and so many single values lie above what is high at rest that chance does not explain it.
 
+use crate::renewal::callers_of_new;
 use crate::stats::excess_of_share;
 use crate::{Baseline, Place, Range, Signal, Symptom};
 use epicenter_graph::{Callee, Names, Sketch, Window};
@@ -18,8 +19,10 @@ const LONGER_MIN_NS: f64 = 3_000_000.0;
 const VALUES_MIN: u64 = 20;
 
 pub(crate) fn detect(window: &Window, baseline: &Baseline, names: &Names, found: &mut Vec<Symptom>) {
+    let changed = callers_of_new(window, baseline.total());
     for (key, op) in window.ops_sorted(names) {
-        if op.entries == 0 {
+        let is_changed = || changed.contains(&key.service) || baseline.is_unsettled(key.service);
+        if op.entries == 0 || (op.roots == 0 && is_changed()) {
             continue;
         }
         let past = baseline.total().ops.get(&key).map(|op| &op.duration);

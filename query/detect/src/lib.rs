@@ -6,6 +6,7 @@
 mod baseline;
 mod errors;
 mod latency;
+mod renewal;
 mod silence;
 pub mod stats;
 mod symptom;

@@ -4,51 +4,29 @@
 //! at the same time is taken for one event, whose culprit the localizer names. While an incident is open nothing is
 //! learned. When [`Engine::learn`] was given the system at rest, that is the baseline and nothing else is learned.
 
+mod ongoing;
+mod watch;
+
 use crate::config::{Config, nanoseconds};
 use crate::counters::Counters;
-use crate::incident::{Change, Incident, State};
+use crate::incident::{Change, Incident};
 use crate::memory::{Learning, Recent};
 use crate::review;
 use crate::slots::{Slot, Slots};
-use epicenter_detect::{Baseline, Place, Signal, Symptom, symptoms};
+use epicenter_detect::{Baseline, symptoms};
 use epicenter_graph::{Builder, GraphSnapshot, Window};
-use epicenter_localize::{Diagnosis, Scene, diagnose};
+use epicenter_localize::Diagnosis;
+use ongoing::{Beside, CALM_NATS, Ongoing};
 use epicenter_schema::{DurationNs, SpanBatch, Timestamp};
 
-/// Incidents remembered; the oldest is forgotten.
-const INCIDENTS_MAX: usize = 200;
+/// Windows looked at together, so that little traffic adds up.
+const LOOK_WINDOWS: usize = 3;
 /// Empty windows walked one by one when time jumps; a longer jump is a gap in which nothing was watched.
 const EMPTY_WINDOWS_MAX: i64 = 120;
 /// Length of the periods learned from a recording of the system at rest.
 const RECORDED_PERIOD: DurationNs = DurationNs::from_secs(60);
 /// How far a recording at rest may be out of order.
 const RECORDED_LATENESS: DurationNs = DurationNs::from_secs(60);
-/// Windows looked at together, so that little traffic adds up.
-const LOOK_WINDOWS: usize = 3;
-/// Surprise below which a single window is calm, in nats.
-const CALM_NATS: f64 = 6.0;
-/// Surprise that a single window must add to what several windows show.
-const STILL_NATS: f64 = 3.0;
-/// Places that belong to an open incident.
-const MARKS_MAX: usize = 1_000;
-/// Windows after the opening in which the answer is looked at again each time.
-const SETTLING_WINDOWS: u64 = 24;
-/// After that, each so many windows.
-const REVIEW_WINDOWS: u64 = 6;
-
-/// What is going on.
-#[derive(Debug)]
-struct Ongoing {
-    /// The windows with symptoms as one, and how long they are together.
-    window: Window,
-    length: DurationNs,
-    /// What was beyond doubt at some time: only there a lesser symptom says that it goes on.
-    marks: Vec<(Signal, Place)>,
-    /// Windows since it opened.
-    age: u64,
-    calm: DurationNs,
-    calm_since: Timestamp,
-}
 
 /// The judgement. One per stream of spans.
 pub struct Engine {
@@ -62,7 +40,9 @@ pub struct Engine {
     last: Vec<(Timestamp, Window, bool)>,
     recording: Option<Recording>,
     recorded: bool,
-    ongoing: Option<Ongoing>,
+    /// The open incidents, in the order of their opening, and what is wrong beside them.
+    ongoing: Vec<Ongoing>,
+    beside: Option<Beside>,
     incidents: Vec<Incident>,
     /// Everything observed after a recording at rest.
     observed: Window,
@@ -90,7 +70,8 @@ impl Engine {
             last: Vec::new(),
             recording: None,
             recorded: false,
-            ongoing: None,
+            ongoing: Vec::new(),
+            beside: None,
             incidents: Vec::new(),
             observed: Window::default(),
             observed_between: None,
@@ -311,165 +292,14 @@ impl Engine {
                 self.put_slot(done);
             }
         }
-        match self.ongoing.take() {
-            Some(ongoing) => self.follow(ongoing, start, &alone, changes),
-            None => self.watch(start, &alone, shaken, changes),
-        }
-    }
-
-    /// No incident is open: opens one, or learns.
-    fn watch(&mut self, start: Timestamp, alone: &[Symptom], shaken: bool, changes: &mut Vec<Change>) {
-        let step = self.window();
-        if !self.opens(alone) {
-            if !shaken && let Some((_, window, _)) = self.last.last() {
-                self.learning.add(window, step, &mut self.baseline);
-            }
-            return;
-        }
-        let first = self
-            .last
-            .iter()
-            .find(|(_, _, shaken)| *shaken)
-            .map_or(start, |(start, ..)| *start);
-        let mut window = Window::default();
-        let mut length = DurationNs(0);
-        for (_, bad, _) in self.last.iter().filter(|(at, _, _)| *at >= first) {
-            window.merge(bad);
-            length.0 += step.0;
-        }
-        let Some(diagnosis) = self.diagnose(&window, length) else {
-            return;
-        };
-        self.learning.drop_in_hand();
-        self.counters.incidents += 1;
-        let incident = Incident::new(first, start + step, diagnosis);
-        self.incidents.push(incident.clone());
-        if self.incidents.len() > INCIDENTS_MAX {
-            self.incidents.remove(0);
-        }
-        let mut marks = Vec::new();
-        let together = symptoms(&window, length, &self.baseline, self.builder.names());
-        self.mark(&mut marks, &together);
-        self.mark(&mut marks, alone);
-        self.ongoing = Some(Ongoing {
-            window,
-            length,
-            marks,
-            age: 0,
-            calm: DurationNs(0),
-            calm_since: start,
-        });
-        changes.push(Change::Opened(incident));
-    }
-
-    /// Whether the symptoms of the last window, or of the last few together, are beyond doubt.
-    fn opens(&self, alone: &[Symptom]) -> bool {
-        let certain = self.config.surprise_nats;
-        if alone
-            .iter()
-            .any(|symptom| symptom.signal == Signal::Errors && symptom.nats >= certain)
-        {
-            return true;
-        }
-        if !alone.iter().any(|symptom| symptom.nats >= STILL_NATS) || self.last.len() < 2 {
-            return false;
-        }
-        let mut window = Window::default();
-        for (_, last, _) in &self.last {
-            window.merge(last);
-        }
-        let length = DurationNs(self.window().0 * self.last.len() as i64);
-        let together = symptoms(&window, length, &self.baseline, self.builder.names());
-        together.iter().any(|symptom| {
-            symptom.nats >= certain
-                && alone
-                    .iter()
-                    .any(|now| now.signal == symptom.signal && now.place == symptom.place && now.nats >= STILL_NATS)
-        })
-    }
-
-    /// Remembers the places that are wrong beyond doubt.
-    fn mark(&self, marks: &mut Vec<(Signal, Place)>, symptoms: &[Symptom]) {
-        for symptom in symptoms.iter().filter(|s| s.nats >= self.config.surprise_nats) {
-            let mark = (symptom.signal, symptom.place);
-            if marks.len() < MARKS_MAX && !marks.contains(&mark) {
-                marks.push(mark);
-            }
-        }
-    }
-
-    /// An incident is open: feeds it, looks at its answer again, or closes it.
-    fn follow(&mut self, mut ongoing: Ongoing, start: Timestamp, alone: &[Symptom], changes: &mut Vec<Change>) {
-        let step = self.window();
-        ongoing.age += 1;
-        self.mark(&mut ongoing.marks, alone);
-        let shaken = alone
-            .iter()
-            .any(|symptom| symptom.nats >= CALM_NATS && ongoing.marks.contains(&(symptom.signal, symptom.place)));
-        let seconds = self.baseline.seconds().max(1e-9);
-        let usual = self.baseline.total().spans as f64 / seconds * step.as_secs_f64();
-        let Some((_, window, _)) = self.last.last() else { return };
-        let heard = window.spans as f64 >= 0.3 * usual;
-        if shaken {
-            ongoing.window.merge(window);
-            ongoing.length.0 += step.0;
-        }
-        if shaken || !heard {
-            ongoing.calm = DurationNs(0);
-            ongoing.calm_since = start + step;
-        } else {
-            ongoing.calm.0 += step.0;
-        }
-        let given_up = ongoing.age as i64 * step.0 >= nanoseconds(self.config.give_up).0;
-        if ongoing.calm >= nanoseconds(self.config.calm) || given_up {
-            if let Some(incident) = self.incidents.last_mut() {
-                incident.state = State::Resolved;
-                incident.resolved = Some(ongoing.calm_since);
-                changes.push(Change::Resolved(incident.clone()));
-            }
-            if given_up {
-                self.baseline = Baseline::default();
-            }
-            self.last.clear();
-            return;
-        }
-        if shaken && (ongoing.age <= SETTLING_WINDOWS || ongoing.age.is_multiple_of(REVIEW_WINDOWS)) {
-            self.look_again(&ongoing, changes);
-        }
-        self.ongoing = Some(ongoing);
-    }
-
-    fn look_again(&mut self, ongoing: &Ongoing, changes: &mut Vec<Change>) {
-        let Some(diagnosis) = self.diagnose(&ongoing.window, ongoing.length) else {
-            return;
-        };
-        let Some(incident) = self.incidents.last_mut() else {
-            return;
-        };
-        let same = incident.suspects.first().map(|suspect| &suspect.entity) == diagnosis.culprit()
-            && incident.cause.kind == diagnosis.cause.kind
-            && incident.affected.len() == diagnosis.affected.len();
-        incident.take(diagnosis);
-        if !same {
-            changes.push(Change::Updated(incident.clone()));
-        }
-    }
-
-    fn diagnose(&self, window: &Window, length: DurationNs) -> Option<Diagnosis> {
-        diagnose(&Scene {
-            window,
-            length,
-            baseline: &self.baseline,
-            names: self.builder.names(),
-            same_load: !self.recorded,
-        })
+        self.judge(start, &alone, shaken, changes);
     }
 
     fn judge_whole(&mut self, changes: &mut Vec<Change>) {
         let Some((start, end)) = self.observed_between else {
             return;
         };
-        let Some(diagnosis) = self.diagnose(&self.observed, end - start).filter(Diagnosis::is_felt) else {
+        let Some(diagnosis) = self.diagnose(&self.observed, end - start, None).filter(Diagnosis::is_felt) else {
             return;
         };
         self.counters.incidents += 1;

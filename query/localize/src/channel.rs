@@ -5,6 +5,7 @@
 
 use crate::blame::Ledger;
 use crate::calls::BadCalls;
+use crate::related::is_among;
 use crate::shaken::{self, Entries};
 use crate::verdict::{Diagnosis, Suspect};
 use crate::{Scene, back_pressure, cause, conservation, dimension, edge_gap, mesh, self_time, silence, structure};
@@ -66,6 +67,12 @@ pub fn diagnose(scene: &Scene<'_>) -> Option<Diagnosis> {
         structure::blame(scene, &mut findings.structure);
         back_pressure::hand_down(&BadCalls::of(scene), &mut findings.latency, &mut findings.errors);
     }
+    if let Some(explained) = scene.explained {
+        let ledgers = [&mut findings.latency, &mut findings.errors, &mut findings.structure];
+        for ledger in ledgers {
+            ledger.cases.retain(|entity, _| !is_among(scene, entity, explained));
+        }
+    }
     let (channel, strength) = choose(scene, &findings);
     let mut faults = findings.errors.clone();
     if !findings.fails() {
@@ -89,6 +96,9 @@ pub fn diagnose(scene: &Scene<'_>) -> Option<Diagnosis> {
     };
     cause::name(scene, &findings, channel, &mut diagnosis);
     dimension::narrow(scene, channel, &mut diagnosis);
+    if scene.explained.is_some() {
+        shaken::restrict(scene, &mut diagnosis);
+    }
     Some(diagnosis)
 }
 

@@ -26,8 +26,10 @@ mod channel;
 mod dimension;
 mod fallen;
 mod machine;
+mod related;
 mod shaken;
 
 pub use channel::diagnose;
+pub use related::related;
 pub use scene::Scene;
 pub use verdict::{Affected, Cause, CauseKind, Diagnosis, Evidence, Suspect};

@@ -3,6 +3,7 @@
 use epicenter_detect::Baseline;
 use epicenter_graph::{Callee, EdgeKey, EdgeStats, Entity, NameId, Names, OpKey, OpStats, Window, callee_entity};
 use epicenter_schema::DurationNs;
+use std::collections::BTreeSet;
 
 /// A window in which something is wrong, and the system at rest.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +19,8 @@ pub struct Scene<'a> {
     /// Whether the load of the two may be compared: the system at rest is the same system shortly before, not a
     /// recording from another time.
     pub same_load: bool,
+    /// Services whose troubles other culprits explain: what is blamed on them alone is left out.
+    pub explained: Option<&'a BTreeSet<NameId>>,
 }
 
 impl Scene<'_> {

@@ -2,9 +2,10 @@
 //! them, where people feel it.
 
 use crate::Scene;
-use crate::verdict::Affected;
+use crate::related::related;
+use crate::verdict::{Affected, Diagnosis};
 use epicenter_graph::{EntityKind, Sketch};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Services and entry points listed.
 const AFFECTED_MAX: usize = 200;
@@ -62,6 +63,17 @@ pub(crate) fn list(scene: &Scene<'_>) -> (Vec<Affected>, Vec<String>) {
     entries.sort_by(|a, b| b.0.total_cmp(&a.0));
     entries.truncate(ENTRY_POINTS_MAX);
     (affected, entries.into_iter().map(|(_, name)| name).collect())
+}
+
+/// Of several incidents at once each is told what it may have to do with.
+pub(crate) fn restrict(scene: &Scene<'_>, diagnosis: &mut Diagnosis) {
+    let Some(culprit) = diagnosis.culprit() else { return };
+    let related = related(scene, culprit);
+    let names: BTreeSet<&str> = related.iter().map(|service| scene.name(*service)).collect();
+    let is_its = |service: &str| names.contains(service);
+    diagnosis.affected.retain(|affected| is_its(&affected.service));
+    let service_of = |entry: &str| entry.split_once(' ').map_or(entry.to_owned(), |(service, _)| service.to_owned());
+    diagnosis.entry_points.retain(|entry| is_its(&service_of(entry)));
 }
 
 /// A callee that died sends no requests of its own to count: its callers' failed calls speak for it.

@@ -1,0 +1,117 @@
+//! Services whose work changed because they, or whom they call, call a service that was never heard before.
+//!
+//! The new call takes time that nobody spent before, which is a change and no symptom. So what such a service took until
+//! then is no measure any more: it is not judged by its time until [`PERIODS_MIN`] periods were learned since, and then by
+//! those alone. Requests that enter the system are judged all the same.
+
+use epicenter_graph::{Callee, NameId, Window};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Periods after which a changed service is known again.
+pub(crate) const PERIODS_MIN: u64 = 4;
+/// Services whose change is remembered; beyond it changes are not noticed.
+const SERVICES_MAX: usize = 20_000;
+/// Hops followed to the callers of what is new.
+const HOPS_MAX: usize = 32;
+
+/// When services changed, by the number of the period.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Renewals {
+    since: BTreeMap<NameId, u64>,
+}
+
+impl Renewals {
+    /// Takes note of what a period holds that no period before did.
+    pub(crate) fn take(&mut self, period: &Window, total: &Window, number: u64) {
+        for service in callers_of_new(period, total) {
+            if self.since.len() < SERVICES_MAX || self.since.contains_key(&service) {
+                self.since.insert(service, number);
+            }
+        }
+    }
+
+    /// The first period by which a service may be measured.
+    pub(crate) fn since(&self, service: NameId) -> u64 {
+        self.since.get(&service).copied().unwrap_or(0)
+    }
+
+    /// Forgets what happened before that period.
+    pub(crate) fn forget(&mut self, before: u64) {
+        self.since.retain(|_, since| *since > before);
+    }
+}
+
+/// Services that call, over any number of hops, a service that was never heard at rest, and those. Cost: one look at each
+/// edge.
+pub(crate) fn callers_of_new(window: &Window, rest: &Window) -> BTreeSet<NameId> {
+    let mut new = BTreeSet::new();
+    let mut known = BTreeSet::new();
+    for key in window.edges.keys().filter(|key| !rest.edges.contains_key(*key)) {
+        let Callee::Service(callee) = key.callee else { continue };
+        if new.contains(&callee) || known.contains(&callee) {
+            continue;
+        }
+        let is_known = rest.ops.iter().any(|(op, stats)| op.service == callee && stats.entries > 0);
+        if is_known { known.insert(callee) } else { new.insert(callee) };
+    }
+    for _ in 0..HOPS_MAX {
+        let before = new.len();
+        if before == 0 {
+            break;
+        }
+        for key in window.edges.keys() {
+            if matches!(key.callee, Callee::Service(callee) if new.contains(&callee)) {
+                new.insert(key.caller);
+            }
+        }
+        if new.len() == before {
+            break;
+        }
+    }
+    new
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use epicenter_graph::{EdgeKey, EdgeStats, Names, OpKey, OpStats};
+    use epicenter_schema::SpanKind;
+
+    fn window(names: &mut Names, calls: &[(&str, &str)]) -> Window {
+        let mut window = Window::default();
+        for (caller, callee) in calls {
+            let (caller, callee) = (names.intern(caller), names.intern(callee));
+            let edge = EdgeKey {
+                caller,
+                via: Names::NONE,
+                callee: Callee::Service(callee),
+            };
+            window.edges.insert(edge, EdgeStats::default());
+            let op = OpKey {
+                service: callee,
+                name: Names::NONE,
+                kind: SpanKind::Server,
+            };
+            let entered = OpStats {
+                entries: 1,
+                ..OpStats::default()
+            };
+            window.ops.insert(op, entered);
+        }
+        window
+    }
+
+    #[test]
+    fn the_callers_of_a_new_service_are_renewed_and_others_are_not() {
+        let mut names = Names::default();
+        let rest = window(&mut names, &[("front", "cart"), ("front", "stock")]);
+        let now = window(&mut names, &[("front", "cart"), ("cart", "fraud"), ("front", "stock")]);
+        let changed = callers_of_new(&now, &rest);
+        let mut changed: Vec<&str> = changed.iter().map(|id| names.get(*id).as_ref()).collect();
+        changed.sort_unstable();
+        assert_eq!(changed, ["cart", "fraud", "front"]);
+        assert!(callers_of_new(&rest, &rest).is_empty());
+        let turned = window(&mut names, &[("stock", "cart")]);
+        assert!(callers_of_new(&turned, &rest).is_empty(), "a new call to a known service");
+    }
+}

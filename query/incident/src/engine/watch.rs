@@ -1,0 +1,320 @@
+//! Opening incidents, following the open ones, and telling them apart.
+//!
+//! What shakes at the same time is taken for one event, unless its culprit cannot have to do with it: then, after the
+//! first culprit, what that one explains is taken away, and the rest, if it lasts and is beyond doubt, is an incident of
+//! its own.
+
+use super::ongoing::{Beside, CALM_NATS, Ongoing, is_at};
+use super::{Engine, nanoseconds};
+use crate::incident::{Change, Incident, State};
+use epicenter_detect::{Baseline, Signal, Symptom, surges, symptoms};
+use epicenter_graph::{NameId, Window};
+use epicenter_localize::{CauseKind, Diagnosis, Scene, diagnose, related};
+use epicenter_schema::{DurationNs, Timestamp};
+use std::collections::BTreeSet;
+
+/// Incidents remembered; the oldest is forgotten.
+const INCIDENTS_MAX: usize = 200;
+/// Incidents open at once.
+const OPEN_MAX: usize = 8;
+/// Surprise that a single window must add to what several windows show.
+const STILL_NATS: f64 = 3.0;
+/// Windows after the opening in which the answer is looked at again each time.
+const SETTLING_WINDOWS: u64 = 24;
+/// After that, each so many windows.
+const REVIEW_WINDOWS: u64 = 6;
+/// Windows one after the other in which something must be wrong beside an open incident to be another one.
+const BESIDE_WINDOWS: u64 = 3;
+/// Windows after which that is begun anew.
+const BESIDE_WINDOWS_MAX: u64 = 24;
+/// Strength of what is left of an incident, without what another one explains, to be an incident of its own.
+const STRENGTH_MIN: f64 = 1.0;
+/// Share of the usual spans that must be heard for an incident to be over.
+const HEARD_MIN: f64 = 0.3;
+
+impl Engine {
+    /// Judges the last window: opens, follows and closes incidents, or learns.
+    pub(super) fn judge(&mut self, start: Timestamp, alone: &[Symptom], shaken: bool, changes: &mut Vec<Change>) {
+        if self.ongoing.is_empty() {
+            self.watch(start, alone, shaken, changes);
+            return;
+        }
+        for at in 0..self.ongoing.len() {
+            let others = self.explained_by_others(Some(at));
+            let mut ongoing = self.ongoing.remove(at);
+            self.follow(&mut ongoing, start, alone, &others, changes);
+            self.ongoing.insert(at, ongoing);
+        }
+        let over = |incident: &Incident| incident.state == State::Resolved;
+        let incidents = &self.incidents;
+        self.ongoing
+            .retain(|ongoing| !incidents.iter().rev().any(|known| known.id == ongoing.id && over(known)));
+        if self.ongoing.is_empty() {
+            self.last.clear();
+            self.beside = None;
+        } else {
+            self.watch_beside(start, alone, changes);
+        }
+    }
+
+    /// Services whose troubles open incidents explain, but for one of them.
+    fn explained_by_others(&self, but: Option<usize>) -> BTreeSet<NameId> {
+        let others = self.ongoing.iter().enumerate().filter(|(at, _)| Some(*at) != but);
+        others.flat_map(|(_, ongoing)| &ongoing.related).copied().collect()
+    }
+
+    /// No incident is open: opens one, or learns.
+    fn watch(&mut self, start: Timestamp, alone: &[Symptom], shaken: bool, changes: &mut Vec<Change>) {
+        let step = self.window();
+        if !self.opens(alone) {
+            if !shaken && let Some((_, window, _)) = self.last.last() {
+                self.learning.add(window, step, &mut self.baseline);
+            }
+            return;
+        }
+        let shaken_at = self.last.iter().find(|(_, _, shaken)| *shaken);
+        let first = shaken_at.map_or(start, |(start, ..)| *start);
+        let mut window = Window::default();
+        let mut length = DurationNs(0);
+        for (_, bad, _) in self.last.iter().filter(|(at, _, _)| *at >= first) {
+            window.merge(bad);
+            length.0 += step.0;
+        }
+        if let Some(diagnosis) = self.diagnose(&window, length, None) {
+            self.learning.drop_in_hand();
+            self.open((first, start), window, length, diagnosis, alone, changes);
+        }
+    }
+
+    fn open(
+        &mut self,
+        (first, start): (Timestamp, Timestamp),
+        window: Window,
+        length: DurationNs,
+        diagnosis: Diagnosis,
+        alone: &[Symptom],
+        changes: &mut Vec<Change>,
+    ) {
+        self.counters.incidents += 1;
+        let others = self.explained_by_others(None);
+        let related = self.related(&window, length, &diagnosis);
+        let mut incident = Incident::new(first, start + self.window(), diagnosis);
+        if self.incidents.iter().any(|known| known.id == incident.id) {
+            incident.id = format!("{}-{}", incident.id, self.counters.incidents);
+        }
+        self.incidents.push(incident.clone());
+        if self.incidents.len() > INCIDENTS_MAX {
+            self.incidents.remove(0);
+        }
+        let together = symptoms(&window, length, &self.baseline, self.builder.names());
+        if std::env::var("DBG").is_ok() { for s in together.iter().take(6) { let n = self.builder.names(); let w = match s.place { epicenter_detect::Place::Operation(k) => format!("op {} {}", n.get(k.service), n.get(k.name)), epicenter_detect::Place::Edge(k) => format!("edge {} -> {:?}", n.get(k.caller), k.callee), epicenter_detect::Place::Service(k) => format!("svc {}", n.get(k)) }; eprintln!("DBG {} {:?} {w} nats {:.1} value {} usual {} entry {}", incident.id, s.signal, s.nats, s.value, s.usual, s.at_entry); } } // DBG
+        let mut ongoing = Ongoing::new(incident.id.clone(), window, length, related, start);
+        ongoing.mark(&together, self.config.surprise_nats, &others);
+        ongoing.mark(alone, self.config.surprise_nats, &others);
+        self.ongoing.push(ongoing);
+        changes.push(Change::Opened(incident));
+    }
+
+    /// Whether the symptoms of the last window, or of the last few together, are beyond doubt.
+    fn opens(&self, alone: &[Symptom]) -> bool {
+        let certain = self.config.surprise_nats;
+        let fails = |symptom: &Symptom| symptom.signal == Signal::Errors && symptom.nats >= certain;
+        if alone.iter().any(fails) {
+            return true;
+        }
+        if !alone.iter().any(|symptom| symptom.nats >= STILL_NATS) || self.last.len() < 2 {
+            return false;
+        }
+        let mut window = Window::default();
+        for (_, last, _) in &self.last {
+            window.merge(last);
+        }
+        let length = DurationNs(self.window().0 * self.last.len() as i64);
+        let together = symptoms(&window, length, &self.baseline, self.builder.names());
+        together.iter().any(|symptom| {
+            symptom.nats >= certain
+                && alone
+                    .iter()
+                    .any(|now| now.signal == symptom.signal && now.place == symptom.place && now.nats >= STILL_NATS)
+        })
+    }
+
+    /// An incident is open: opens another one when something lasts that no open one explains.
+    fn watch_beside(&mut self, start: Timestamp, alone: &[Symptom], changes: &mut Vec<Change>) {
+        let others = self.explained_by_others(None);
+        let is_apart = |symptom: &Symptom| !is_at(symptom.place, &others);
+        let is_wrong = alone.iter().any(|s| s.nats >= CALM_NATS && is_apart(s));
+        let Some((_, window, _)) = self.last.last().filter(|_| is_wrong && self.ongoing.len() < OPEN_MAX) else {
+            self.beside = None;
+            return;
+        };
+        let mut beside = self.beside.take().unwrap_or_else(|| Beside {
+            first: start,
+            window: Window::default(),
+            length: DurationNs(0),
+            windows: 0,
+        });
+        beside.window.merge(window);
+        beside.length.0 += self.window().0;
+        beside.windows += 1;
+        if beside.windows >= BESIDE_WINDOWS {
+            let together = symptoms(&beside.window, beside.length, &self.baseline, self.builder.names());
+            let certain = |s: &Symptom| s.nats >= self.config.surprise_nats && is_apart(s);
+            let is_certain = together.iter().any(certain);
+            let found = is_certain.then(|| self.diagnose(&beside.window, beside.length, Some(&others)));
+            if let Some(diagnosis) = found.flatten().filter(|found| found.strength >= STRENGTH_MIN) {
+                let related = self.related(&beside.window, beside.length, &diagnosis);
+                // What it would make suffer must be what is wrong, and its culprit none of theirs.
+                let explains = together.iter().any(|s| certain(s) && is_at(s.place, &related));
+                if explains && !self.is_theirs(&diagnosis, &others) {
+                    let Beside { first, window, length, .. } = beside;
+                    self.open((first, start), window, length, diagnosis, alone, changes);
+                    return;
+                }
+            }
+        }
+        self.beside = Some(beside).filter(|beside| beside.windows < BESIDE_WINDOWS_MAX);
+    }
+
+    fn is_theirs(&self, diagnosis: &Diagnosis, others: &BTreeSet<NameId>) -> bool {
+        let Some(culprit) = diagnosis.culprit() else { return true };
+        let service = culprit.service.as_ref().unwrap_or(&culprit.name);
+        let id = self.builder.names().find(service);
+        id.is_some_and(|id| others.contains(&id))
+    }
+
+    /// Feeds an open incident, looks at its answer again, or closes it.
+    fn follow(
+        &mut self,
+        ongoing: &mut Ongoing,
+        start: Timestamp,
+        alone: &[Symptom],
+        others: &BTreeSet<NameId>,
+        changes: &mut Vec<Change>,
+    ) {
+        let step = self.window();
+        ongoing.age += 1;
+        ongoing.mark(alone, self.config.surprise_nats, others);
+        let shaken = ongoing.is_shaken_by(alone);
+        let seconds = self.baseline.seconds().max(1e-9);
+        let usual = self.baseline.total().spans as f64 / seconds * step.as_secs_f64();
+        let Some((_, window, _)) = self.last.last() else { return };
+        let heard = window.spans as f64 >= HEARD_MIN * usual;
+        if shaken {
+            ongoing.window.merge(window);
+            ongoing.length.0 += step.0;
+        }
+        if shaken || !heard || self.still_surges(&ongoing.id, window) {
+            ongoing.calm = DurationNs(0);
+            ongoing.calm_since = start + step;
+        } else {
+            ongoing.calm.0 += step.0;
+        }
+        let given_up = ongoing.age as i64 * step.0 >= nanoseconds(self.config.give_up).0;
+        if ongoing.calm >= nanoseconds(self.config.calm) || given_up {
+            let since = ongoing.calm_since;
+            self.resolve(&ongoing.id, since, changes);
+            if given_up {
+                self.baseline = Baseline::default();
+            }
+            return;
+        }
+        if shaken && (ongoing.age <= SETTLING_WINDOWS || ongoing.age.is_multiple_of(REVIEW_WINDOWS)) {
+            self.look_again(ongoing, others, changes);
+        }
+    }
+
+    fn resolve(&mut self, id: &str, since: Timestamp, changes: &mut Vec<Change>) {
+        if let Some(incident) = self.incident(id) {
+            incident.state = State::Resolved;
+            incident.resolved = Some(since);
+            changes.push(Change::Resolved(incident.clone()));
+        }
+    }
+
+    fn incident(&mut self, id: &str) -> Option<&mut Incident> {
+        self.incidents.iter_mut().rev().find(|incident| incident.id == id)
+    }
+
+    /// A surge is not over while far more arrives than at rest, however well it is borne.
+    fn still_surges(&self, id: &str, window: &Window) -> bool {
+        let surging = |incident: &&Incident| incident.id == id && incident.cause.kind == CauseKind::TrafficSurge;
+        let Some(incident) = self.incidents.iter().rev().find(surging) else {
+            return false;
+        };
+        let Some(entry) = incident.suspects.first().map(|suspect| &suspect.entity.name) else {
+            return false;
+        };
+        let names = self.builder.names();
+        let now = surges(window, self.window(), &self.baseline, names);
+        now.iter().any(|surge| names.get(surge.op.service).as_ref() == entry)
+    }
+
+    fn look_again(&mut self, ongoing: &mut Ongoing, others: &BTreeSet<NameId>, changes: &mut Vec<Change>) {
+        let Some(mut diagnosis) = self.diagnose(&ongoing.window, ongoing.length, None) else {
+            return;
+        };
+        if !others.is_empty() && self.is_theirs(&diagnosis, others) {
+            // What is left without what the others explain, or else it is one event with one of them.
+            let rest = self.diagnose(&ongoing.window, ongoing.length, Some(others));
+            match rest.filter(|rest| rest.strength >= STRENGTH_MIN && !self.is_theirs(rest, others)) {
+                Some(rest) => diagnosis = rest,
+                None => {
+                    self.merge(ongoing, &diagnosis, changes);
+                }
+            }
+        }
+        ongoing.related = self.related(&ongoing.window, ongoing.length, &diagnosis);
+        let Some(incident) = self.incident(&ongoing.id) else { return };
+        let same = incident.suspects.first().map(|suspect| &suspect.entity) == diagnosis.culprit()
+            && incident.cause.kind == diagnosis.cause.kind
+            && incident.affected.len() == diagnosis.affected.len();
+        incident.take(diagnosis);
+        if !same {
+            changes.push(Change::Updated(incident.clone()));
+        }
+    }
+
+    /// The older of two incidents that turn out to be one goes on, with the answer; the other one is over.
+    fn merge(&mut self, ongoing: &Ongoing, diagnosis: &Diagnosis, changes: &mut Vec<Change>) {
+        let Some(culprit) = diagnosis.culprit() else { return };
+        let service = culprit.service.as_ref().unwrap_or(&culprit.name);
+        let id = self.builder.names().find(service);
+        let same = self.ongoing.iter().filter(|other| id.is_some_and(|id| other.related.contains(&id)));
+        let same: Vec<String> = same.map(|other| other.id.clone()).filter(|id| *id > ongoing.id).collect();
+        let now = ongoing.calm_since;
+        for id in same {
+            self.resolve(&id, now, changes);
+        }
+    }
+
+    fn related(&self, window: &Window, length: DurationNs, diagnosis: &Diagnosis) -> BTreeSet<NameId> {
+        let scene = self.scene(window, length, None);
+        diagnosis.culprit().map(|culprit| related(&scene, culprit)).unwrap_or_default()
+    }
+
+    pub(super) fn diagnose(
+        &self,
+        window: &Window,
+        length: DurationNs,
+        explained: Option<&BTreeSet<NameId>>,
+    ) -> Option<Diagnosis> {
+        diagnose(&self.scene(window, length, explained))
+    }
+
+    fn scene<'a>(
+        &'a self,
+        window: &'a Window,
+        length: DurationNs,
+        explained: Option<&'a BTreeSet<NameId>>,
+    ) -> Scene<'a> {
+        Scene {
+            window,
+            length,
+            baseline: &self.baseline,
+            names: self.builder.names(),
+            same_load: !self.recorded,
+            explained,
+        }
+    }
+}
