@@ -15,17 +15,26 @@ const TAIL_SHARE: f64 = 2.0 * (1.0 - TAIL);
 /// A typical value must be this many times the median, and this much longer.
 const TIMES_MIN: f64 = 2.0;
 const LONGER_MIN_NS: f64 = 3_000_000.0;
+/// A request is felt to be slow when it takes so many times what this quantile is at rest; this share of them is many.
+const FELT_TIMES: f64 = 1.5;
+const FELT_QUANTILE: f64 = 0.99;
+const FELT_SHARE: f64 = 0.1;
 /// Values that the range at rest must rest on.
 const VALUES_MIN: u64 = 20;
 
 pub(crate) fn detect(window: &Window, baseline: &Baseline, names: &Names, found: &mut Vec<Symptom>) {
     let changed = callers_of_new(window, baseline.total());
     for (key, op) in window.ops_sorted(names) {
-        let is_changed = || changed.contains(&key.service) || baseline.is_unsettled(key.service);
-        if op.entries == 0 || (op.roots == 0 && is_changed()) {
+        if op.entries == 0 {
             continue;
         }
         let past = baseline.total().ops.get(&key).map(|op| &op.duration);
+        // What changed is slower by what it does more, until that is felt.
+        if (changed.contains(&key.service) || baseline.is_unsettled(key.service))
+            && !(op.roots > 0 && past.is_some_and(|past| is_felt(&op.duration, past)))
+        {
+            continue;
+        }
         let range = || baseline.op_range(&key, |op| &op.duration, op.entries);
         push(Place::Operation(key), &op.duration, past, range, op.roots > 0, found);
     }
@@ -37,6 +46,11 @@ pub(crate) fn detect(window: &Window, baseline: &Baseline, names: &Names, found:
         let range = || baseline.edge_range(&key, |edge| &edge.client, edge.count);
         push(Place::Edge(key), &edge.client, past, range, false, found);
     }
+}
+
+/// Whether many requests take far longer than hardly any did at rest.
+fn is_felt(now: &Sketch, past: &Sketch) -> bool {
+    now.share_above(FELT_TIMES * past.quantile(FELT_QUANTILE)) >= FELT_SHARE
 }
 
 fn push(

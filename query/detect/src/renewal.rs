@@ -1,14 +1,17 @@
-//! Services whose work changed because they, or whom they call, call a service that was never heard before.
+//! Services whose work changed because they, or whom they call, call a service that answered hardly anybody before.
 //!
 //! The new call takes time that nobody spent before, which is a change and no symptom. So what such a service took until
 //! then is no measure any more: it is not judged by its time until [`PERIODS_MIN`] periods were learned since, and then by
 //! those alone. Requests that enter the system are judged all the same.
 
-use epicenter_graph::{Callee, NameId, Window};
+use epicenter_graph::{Callee, NameId, OpKey, OpStats, Window};
+use epicenter_schema::SpanKind;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Periods after which a changed service is known again.
 pub(crate) const PERIODS_MIN: u64 = 4;
+/// Requests that a service answered at rest for it to be known.
+const ANSWERED_MIN: u64 = 5;
 /// Services whose change is remembered; beyond it changes are not noticed.
 const SERVICES_MAX: usize = 20_000;
 /// Hops followed to the callers of what is new.
@@ -41,7 +44,7 @@ impl Renewals {
     }
 }
 
-/// Services that call, over any number of hops, a service that was never heard at rest, and those. Cost: one look at each
+/// Services that call, over any number of hops, a service that answered hardly anybody at rest, and those. Cost: one look at each
 /// edge.
 pub(crate) fn callers_of_new(window: &Window, rest: &Window) -> BTreeSet<NameId> {
     let mut new = BTreeSet::new();
@@ -51,7 +54,9 @@ pub(crate) fn callers_of_new(window: &Window, rest: &Window) -> BTreeSet<NameId>
         if new.contains(&callee) || known.contains(&callee) {
             continue;
         }
-        let is_known = rest.ops.iter().any(|(op, stats)| op.service == callee && stats.entries > 0);
+        let answers = |(op, _): &(&OpKey, &OpStats)| op.service == callee && op.kind != SpanKind::Consumer;
+        let answered = rest.ops.iter().filter(answers).map(|(_, stats)| stats.entries).sum::<u64>();
+        let is_known = answered >= ANSWERED_MIN;
         if is_known { known.insert(callee) } else { new.insert(callee) };
     }
     for _ in 0..HOPS_MAX {
@@ -74,8 +79,7 @@ pub(crate) fn callers_of_new(window: &Window, rest: &Window) -> BTreeSet<NameId>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use epicenter_graph::{EdgeKey, EdgeStats, Names, OpKey, OpStats};
-    use epicenter_schema::SpanKind;
+    use epicenter_graph::{EdgeKey, EdgeStats, Names};
 
     fn window(names: &mut Names, calls: &[(&str, &str)]) -> Window {
         let mut window = Window::default();
@@ -93,7 +97,7 @@ mod tests {
                 kind: SpanKind::Server,
             };
             let entered = OpStats {
-                entries: 1,
+                entries: ANSWERED_MIN,
                 ..OpStats::default()
             };
             window.ops.insert(op, entered);

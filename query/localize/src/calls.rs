@@ -1,15 +1,16 @@
 //! How calls fare, by caller and callee: the pairs that are bad now, because calls fail or are late.
 //!
-//! Late is what takes longer than three times the 0.99 quantile at rest. A pair is bad when the share of its calls that
-//! fail beyond the usual, or that are late, is at least a tenth. Cost: one look at each edge of the window.
+//! Late is what takes longer than the 0.95 quantile at rest, beyond twice the share that always does, where the typical call
+//! takes half as long again as usual. A pair is bad when the share of its calls that fail beyond the usual, or that are late,
+//! is at least a tenth. Cost: one look at each edge of the window.
 
 use crate::Scene;
-use epicenter_graph::{Callee, Entity, NameId};
+use epicenter_graph::{Callee, Entity, NameId, Sketch};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Calls are late when they take so many times what this quantile is at rest.
-const LATE_TIMES: f64 = 2.0;
-const LATE_QUANTILE: f64 = 0.99;
+/// Calls are late when they take longer than this quantile at rest, and the typical one so many times as long as usual.
+const LATE_QUANTILE: f64 = 0.95;
+const LATE_TIMES: f64 = 1.5;
 /// Share of bad calls from which a pair is bad.
 const BAD_MIN: f64 = 0.1;
 /// Bad calls from which a pair is bad.
@@ -32,6 +33,14 @@ pub(crate) struct BadCalls {
     callees: BTreeMap<Entity, BTreeMap<Entity, f64>>,
 }
 
+fn late(now: &Sketch, rest: &Sketch) -> f64 {
+    if rest.count() < CALLS_AT_REST_MIN || now.typical() < LATE_TIMES * rest.typical() {
+        return 0.0;
+    }
+    let usual = 2.0 * (1.0 - LATE_QUANTILE) * now.count() as f64;
+    now.count_above(rest.quantile(LATE_QUANTILE)) as f64 - usual
+}
+
 impl BadCalls {
     pub(crate) fn of(scene: &Scene<'_>) -> Self {
         let rest = &scene.baseline.total().edges;
@@ -40,12 +49,10 @@ impl BadCalls {
             let past = rest.get(key);
             let usual = past.map_or(0.0, |past| past.errors as f64 / past.count.max(1) as f64);
             let failed = edge.errors as f64 - usual * edge.count as f64;
-            let late = past
-                .filter(|past| past.client.count() >= CALLS_AT_REST_MIN)
-                .map_or(0, |past| edge.client.count_above(LATE_TIMES * past.client.quantile(LATE_QUANTILE)));
+            let late = past.map_or(0.0, |past| late(&edge.client, &past.client));
             let pair = pairs.entry((key.caller, key.callee)).or_default();
             pair.calls += edge.count as f64;
-            pair.bad += failed.max(late as f64).max(0.0);
+            pair.bad += failed.max(late).max(0.0);
         }
         let mut callees: BTreeMap<Entity, BTreeMap<Entity, f64>> = BTreeMap::new();
         for ((caller, callee), pair) in pairs {

@@ -82,7 +82,9 @@ fn kind(scene: &Scene<'_>, findings: &Findings, channel: Channel, entity: &Entit
     }
     // What it is accused of may be in the other ledger: those who wait for what is late fail.
     let fails = if channel == Channel::Faults { fails } else { fails && !is_late };
-    if fails && calls <= traits.errors {
+    // Who is far slower than usual refuses what it has no room for: that is what being slow leads to.
+    let is_far_slower = traits.own_ns > 0.0 && traits.own_growth >= OWN_GROWTH_MIN;
+    if fails && calls <= traits.errors && !is_far_slower {
         return CauseKind::Errors;
     }
     // Of a callee that sends no spans, the gap is all there is: its own work and the way to it look alike.
@@ -90,7 +92,9 @@ fn kind(scene: &Scene<'_>, findings: &Findings, channel: Channel, entity: &Entit
         return store(scene, entity);
     }
     // It answers, and its callers have given up by then, or not.
-    let answers = if fails {
+    let answers = if is_far_slower {
+        true
+    } else if fails {
         traits.failed_calls > traits.unanswered && is_late
     } else {
         traits.is_late_itself() || traits.unanswered <= traits.failed_calls

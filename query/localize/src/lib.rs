@@ -30,6 +30,6 @@ mod related;
 mod shaken;
 
 pub use channel::diagnose;
-pub use related::related;
+pub use related::{is_one_of, related};
 pub use scene::Scene;
 pub use verdict::{Affected, Cause, CauseKind, Diagnosis, Evidence, Suspect};

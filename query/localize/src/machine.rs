@@ -7,7 +7,7 @@
 
 use crate::Scene;
 use crate::verdict::{Diagnosis, Evidence};
-use epicenter_graph::{Dimension, DimensionStats, NameId};
+use epicenter_graph::{Dimension, DimensionStats, EntityKind, NameId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Growth of the work a request takes from which a service is slow there.
@@ -22,7 +22,7 @@ const SERVICES_MIN: usize = 2;
 const SHARE_MIN: f64 = 0.6;
 /// On the other machines the share of what is slow is at most this much of that.
 const ELSEWHERE_MAX: f64 = 0.4;
-/// One of so many first suspects must run on the machine.
+/// The first suspect must run on the machine or, when it is slow on none, one of so many.
 const SUSPECTS: usize = 3;
 
 #[derive(Default)]
@@ -49,7 +49,12 @@ pub(crate) fn slow(scene: &Scene<'_>, diagnosis: &Diagnosis) -> Option<(String, 
     let (all, all_slow) = machines
         .values()
         .fold((0, 0), |(all, slow), machine| (all + machine.measured, slow + machine.slow.len()));
-    let suspects: Vec<&str> = diagnosis.suspects.iter().take(SUSPECTS).map(|s| s.entity.name.as_str()).collect();
+    // What sends no spans runs on no machine that is known.
+    let first = diagnosis.culprit().filter(|first| first.kind == EntityKind::Service)?;
+    let on = |machine: &Machine| machine.slow.iter().any(|service| scene.name(*service) == first.name);
+    let is_on_one = machines.values().any(on);
+    let suspects = diagnosis.suspects.iter().take(if is_on_one { 1 } else { SUSPECTS });
+    let suspects: Vec<&str> = suspects.map(|suspect| suspect.entity.name.as_str()).collect();
     machines.retain(|_, machine| {
         let here = machine.slow.len() as f64 / machine.measured as f64;
         let elsewhere = (all_slow - machine.slow.len()) as f64 / (all - machine.measured).max(1) as f64;

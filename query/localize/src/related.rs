@@ -105,3 +105,9 @@ fn reach(from: &BTreeSet<NameId>, next: &BTreeMap<NameId, BTreeSet<NameId>>) -> 
     }
     seen
 }
+
+/// Whether an entity, or anybody who calls it where it sends no spans itself, is one of these services.
+pub fn is_one_of(scene: &Scene<'_>, entity: &Entity, services: &BTreeSet<NameId>) -> bool {
+    let seeds = seeds(scene, [scene.window, scene.baseline.total()], entity);
+    seeds.iter().any(|seed| services.contains(seed))
+}

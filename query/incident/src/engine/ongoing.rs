@@ -10,10 +10,20 @@ const MARKS_MAX: usize = 1_000;
 /// Surprise below which a single window is calm, in nats.
 pub(super) const CALM_NATS: f64 = 6.0;
 
+/// Odds of one in a thousand that an incident is called over and is not, in nats.
+const CHANCE_NATS: f64 = 7.0;
+/// Windows without symptoms after which it is over, however seldom it showed.
+const CALM_WINDOWS_MAX: f64 = 24.0;
+
+/// Windows within which trouble has spread as far as it does: time-outs, retries and full queues take seconds.
+const YOUNG_WINDOWS: u64 = 6;
+
 /// What is going on.
 #[derive(Debug)]
 pub(super) struct Ongoing {
     pub(super) id: String,
+    /// The how manieth it is.
+    pub(super) number: u64,
     /// The windows with symptoms as one, and how long they are together.
     pub(super) window: Window,
     pub(super) length: DurationNs,
@@ -21,8 +31,15 @@ pub(super) struct Ongoing {
     marks: Vec<(Signal, Place)>,
     /// Whom its culprit may make suffer.
     pub(super) related: BTreeSet<NameId>,
+    /// The same of incidents that turned out to be this one.
+    pub(super) merged: BTreeSet<NameId>,
+    /// Who was shaken when it was young: trouble spreads within [`YOUNG_WINDOWS`], so that is taken for its doing.
+    pub(super) early: BTreeSet<NameId>,
     /// Windows since it opened.
     pub(super) age: u64,
+    /// Windows with symptoms, and the age when the last one of them came.
+    pub(super) shaken_windows: u64,
+    pub(super) shaken_age: u64,
     pub(super) calm: DurationNs,
     pub(super) calm_since: Timestamp,
 }
@@ -37,11 +54,16 @@ impl Ongoing {
     ) -> Self {
         Self {
             id,
+            number: 0,
             window,
             length,
             marks: Vec::new(),
             related,
+            merged: BTreeSet::new(),
+            early: BTreeSet::new(),
             age: 0,
+            shaken_windows: 0,
+            shaken_age: 0,
             calm: DurationNs(0),
             calm_since,
         }
@@ -56,6 +78,22 @@ impl Ongoing {
                 self.marks.push(mark);
             }
         }
+    }
+
+    /// Takes note of who is shaken while it is young.
+    pub(super) fn spread(&mut self, alone: &[Symptom]) {
+        if self.age <= YOUNG_WINDOWS {
+            let shaken = alone.iter().filter(|symptom| symptom.nats >= CALM_NATS);
+            shaken.for_each(|symptom| self.early.extend(services(symptom.place)));
+        }
+    }
+
+    /// How long it must be calm for that to be no chance: what shows itself in a share f of the windows only, because little
+    /// passes there or because it comes and goes, is silent for k of them with odds of (1 - f)^k.
+    pub(super) fn calm_needed(&self, step: DurationNs) -> DurationNs {
+        let share = (self.shaken_windows as f64 + 0.5) / (self.shaken_age as f64 + 1.0);
+        let windows = if share >= 0.99 { 1.0 } else { CHANCE_NATS / -(1.0 - share).ln() };
+        DurationNs(windows.min(CALM_WINDOWS_MAX).ceil() as i64 * step.0)
     }
 
     /// Whether the symptoms of a window say that it goes on.
@@ -76,13 +114,19 @@ pub(super) struct Beside {
 }
 
 /// Whether a place is at one of these services.
-pub(super) fn is_at(place: Place, services: &BTreeSet<NameId>) -> bool {
-    match place {
-        Place::Operation(key) => services.contains(&key.service),
-        Place::Service(service) => services.contains(&service),
-        Place::Edge(key) => {
-            services.contains(&key.caller)
-                || matches!(key.callee, Callee::Service(callee) if services.contains(&callee))
-        }
-    }
+pub(super) fn is_at(place: Place, among: &BTreeSet<NameId>) -> bool {
+    services(place).any(|service| among.contains(&service))
+}
+
+/// The services at a place: one, or both ends of a way.
+fn services(place: Place) -> impl Iterator<Item = NameId> {
+    let (one, other) = match place {
+        Place::Operation(key) => (key.service, None),
+        Place::Service(service) => (service, None),
+        Place::Edge(key) => match key.callee {
+            Callee::Service(callee) => (key.caller, Some(callee)),
+            Callee::Peer(..) => (key.caller, None),
+        },
+    };
+    std::iter::once(one).chain(other)
 }

@@ -9,7 +9,7 @@ use super::{Engine, nanoseconds};
 use crate::incident::{Change, Incident, State};
 use epicenter_detect::{Baseline, Signal, Symptom, surges, symptoms};
 use epicenter_graph::{NameId, Window};
-use epicenter_localize::{CauseKind, Diagnosis, Scene, diagnose, related};
+use epicenter_localize::{CauseKind, Diagnosis, Scene, diagnose, is_one_of, related};
 use epicenter_schema::{DurationNs, Timestamp};
 use std::collections::BTreeSet;
 
@@ -60,7 +60,8 @@ impl Engine {
     /// Services whose troubles open incidents explain, but for one of them.
     fn explained_by_others(&self, but: Option<usize>) -> BTreeSet<NameId> {
         let others = self.ongoing.iter().enumerate().filter(|(at, _)| Some(*at) != but);
-        others.flat_map(|(_, ongoing)| &ongoing.related).copied().collect()
+        let explained = others.flat_map(|(_, ongoing)| ongoing.related.union(&ongoing.merged));
+        explained.copied().collect()
     }
 
     /// No incident is open: opens one, or learns.
@@ -107,10 +108,12 @@ impl Engine {
             self.incidents.remove(0);
         }
         let together = symptoms(&window, length, &self.baseline, self.builder.names());
-        if std::env::var("DBG").is_ok() { for s in together.iter().take(6) { let n = self.builder.names(); let w = match s.place { epicenter_detect::Place::Operation(k) => format!("op {} {}", n.get(k.service), n.get(k.name)), epicenter_detect::Place::Edge(k) => format!("edge {} -> {:?}", n.get(k.caller), k.callee), epicenter_detect::Place::Service(k) => format!("svc {}", n.get(k)) }; eprintln!("DBG {} {:?} {w} nats {:.1} value {} usual {} entry {}", incident.id, s.signal, s.nats, s.value, s.usual, s.at_entry); } } // DBG
         let mut ongoing = Ongoing::new(incident.id.clone(), window, length, related, start);
+        ongoing.number = self.counters.incidents;
         ongoing.mark(&together, self.config.surprise_nats, &others);
         ongoing.mark(alone, self.config.surprise_nats, &others);
+        ongoing.spread(&together);
+        ongoing.spread(alone);
         self.ongoing.push(ongoing);
         changes.push(Change::Opened(incident));
     }
@@ -118,7 +121,8 @@ impl Engine {
     /// Whether the symptoms of the last window, or of the last few together, are beyond doubt.
     fn opens(&self, alone: &[Symptom]) -> bool {
         let certain = self.config.surprise_nats;
-        let fails = |symptom: &Symptom| symptom.signal == Signal::Errors && symptom.nats >= certain;
+        // Errors inside may be borne, by trying again; those of a copy that is started again last a moment.
+        let fails = |symptom: &Symptom| symptom.signal == Signal::Errors && symptom.at_entry && symptom.nats >= certain;
         if alone.iter().any(fails) {
             return true;
         }
@@ -131,8 +135,11 @@ impl Engine {
         }
         let length = DurationNs(self.window().0 * self.last.len() as i64);
         let together = symptoms(&window, length, &self.baseline, self.builder.names());
+        let (_, before) = self.last.split_last().unzip();
+        let lasts = before.is_some_and(|before| before.iter().any(|(_, _, shaken)| *shaken));
         together.iter().any(|symptom| {
             symptom.nats >= certain
+                && (lasts || symptom.at_entry || symptom.signal != Signal::Errors)
                 && alone
                     .iter()
                     .any(|now| now.signal == symptom.signal && now.place == symptom.place && now.nats >= STILL_NATS)
@@ -164,9 +171,13 @@ impl Engine {
             let found = is_certain.then(|| self.diagnose(&beside.window, beside.length, Some(&others)));
             if let Some(diagnosis) = found.flatten().filter(|found| found.strength >= STRENGTH_MIN) {
                 let related = self.related(&beside.window, beside.length, &diagnosis);
-                // What it would make suffer must be what is wrong, and its culprit none of theirs.
-                let explains = together.iter().any(|s| certain(s) && is_at(s.place, &related));
-                if explains && !self.is_theirs(&diagnosis, &others) {
+                // What it would make suffer must be what is wrong, and its culprit none of theirs. Where both may make the same
+                // services suffer, it must have begun when the trouble of theirs had spread as far as it does.
+                let early: BTreeSet<NameId> = self.ongoing.iter().flat_map(|one| &one.early).copied().collect();
+                let is_elsewhere = related.is_disjoint(&others);
+                let is_its = |s: &Symptom| certain(s) && is_at(s.place, &related);
+                let explains = together.iter().any(|s| is_its(s) && (is_elsewhere || !is_at(s.place, &early)));
+                if explains && !self.is_theirs(&beside.window, &diagnosis, &others) {
                     let Beside { first, window, length, .. } = beside;
                     self.open((first, start), window, length, diagnosis, alone, changes);
                     return;
@@ -176,11 +187,10 @@ impl Engine {
         self.beside = Some(beside).filter(|beside| beside.windows < BESIDE_WINDOWS_MAX);
     }
 
-    fn is_theirs(&self, diagnosis: &Diagnosis, others: &BTreeSet<NameId>) -> bool {
-        let Some(culprit) = diagnosis.culprit() else { return true };
-        let service = culprit.service.as_ref().unwrap_or(&culprit.name);
-        let id = self.builder.names().find(service);
-        id.is_some_and(|id| others.contains(&id))
+    /// Whether the culprit is one whom other incidents explain.
+    fn is_theirs(&self, window: &Window, diagnosis: &Diagnosis, others: &BTreeSet<NameId>) -> bool {
+        let scene = self.scene(window, DurationNs(0), None);
+        diagnosis.culprit().is_none_or(|culprit| is_one_of(&scene, culprit, others))
     }
 
     /// Feeds an open incident, looks at its answer again, or closes it.
@@ -194,6 +204,7 @@ impl Engine {
     ) {
         let step = self.window();
         ongoing.age += 1;
+        ongoing.spread(alone);
         ongoing.mark(alone, self.config.surprise_nats, others);
         let shaken = ongoing.is_shaken_by(alone);
         let seconds = self.baseline.seconds().max(1e-9);
@@ -203,6 +214,8 @@ impl Engine {
         if shaken {
             ongoing.window.merge(window);
             ongoing.length.0 += step.0;
+            ongoing.shaken_windows += 1;
+            ongoing.shaken_age = ongoing.age;
         }
         if shaken || !heard || self.still_surges(&ongoing.id, window) {
             ongoing.calm = DurationNs(0);
@@ -211,7 +224,8 @@ impl Engine {
             ongoing.calm.0 += step.0;
         }
         let given_up = ongoing.age as i64 * step.0 >= nanoseconds(self.config.give_up).0;
-        if ongoing.calm >= nanoseconds(self.config.calm) || given_up {
+        let calm = nanoseconds(self.config.calm).max(ongoing.calm_needed(step));
+        if ongoing.calm >= calm || given_up {
             let since = ongoing.calm_since;
             self.resolve(&ongoing.id, since, changes);
             if given_up {
@@ -254,10 +268,13 @@ impl Engine {
         let Some(mut diagnosis) = self.diagnose(&ongoing.window, ongoing.length, None) else {
             return;
         };
-        if !others.is_empty() && self.is_theirs(&diagnosis, others) {
-            // What is left without what the others explain, or else it is one event with one of them.
+        if !others.is_empty() && self.is_theirs(&ongoing.window, &diagnosis, others) {
+            // What it named before still stands without what the others explain, or else it is one event with one of them.
             let rest = self.diagnose(&ongoing.window, ongoing.length, Some(others));
-            match rest.filter(|rest| rest.strength >= STRENGTH_MIN && !self.is_theirs(rest, others)) {
+            let said = self.incidents.iter().rev().find(|incident| incident.id == ongoing.id);
+            let said = said.and_then(|incident| incident.suspects.first()).map(|suspect| &suspect.entity);
+            let stands = |rest: &Diagnosis| rest.strength >= STRENGTH_MIN && rest.culprit() == said;
+            match rest.filter(|rest| stands(rest) && !self.is_theirs(&ongoing.window, rest, others)) {
                 Some(rest) => diagnosis = rest,
                 None => {
                     self.merge(ongoing, &diagnosis, changes);
@@ -275,16 +292,20 @@ impl Engine {
         }
     }
 
-    /// The older of two incidents that turn out to be one goes on, with the answer; the other one is over.
-    fn merge(&mut self, ongoing: &Ongoing, diagnosis: &Diagnosis, changes: &mut Vec<Change>) {
+    /// The older of two incidents that turn out to be one goes on, with the answer; the other one is over for good.
+    fn merge(&mut self, ongoing: &mut Ongoing, diagnosis: &Diagnosis, changes: &mut Vec<Change>) {
         let Some(culprit) = diagnosis.culprit() else { return };
-        let service = culprit.service.as_ref().unwrap_or(&culprit.name);
-        let id = self.builder.names().find(service);
-        let same = self.ongoing.iter().filter(|other| id.is_some_and(|id| other.related.contains(&id)));
-        let same: Vec<String> = same.map(|other| other.id.clone()).filter(|id| *id > ongoing.id).collect();
-        let now = ongoing.calm_since;
-        for id in same {
-            self.resolve(&id, now, changes);
+        let scene = self.scene(&ongoing.window, ongoing.length, None);
+        let is_same = |other: &&Ongoing| other.number > ongoing.number && is_one_of(&scene, culprit, &other.related);
+        let same: Vec<(String, BTreeSet<NameId>)> = self
+            .ongoing
+            .iter()
+            .filter(is_same)
+            .map(|other| (other.id.clone(), other.related.clone()))
+            .collect();
+        for (id, related) in same {
+            self.resolve(&id, ongoing.calm_since, changes);
+            ongoing.merged.extend(related);
         }
     }
 
