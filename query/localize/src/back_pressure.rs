@@ -3,7 +3,7 @@
 //! When something deep slows down or dies, its callers hold their workers and connections longer, requests queue in front
 //! of them, time out and are refused; their own time, the gaps towards them and their own errors grow, up to the gateway. So
 //! blame flows down along bad calls ([`crate::calls`]): a suspect that waits in vain, over any number of hops, for
-//! another one that is far worse than usual by itself hands its blame to that one, of several to the one that gets the
+//! another one that is far worse than usual by itself, and late by enough, hands its blame to that one, of several to the one that gets the
 //! most bad calls and waits for none of the others. Across the ledgers: who gives up on what is slow fails, and who fails may
 //! have waited. Source: DESIGN 6.4.
 
@@ -19,6 +19,8 @@ const KEPT: f64 = 0.05;
 const SUSPECTS_MAX: usize = 100;
 /// Growth of a time from which somebody is far worse than usual.
 const GROWTH_MIN: f64 = 3.0;
+/// Share of the time that a caller takes beyond the usual that a callee must take beyond its own, to explain it.
+const EXCESS_SHARE_MIN: f64 = 0.1;
 /// Rise of a share of failures from which somebody is far worse than usual.
 const RISE_MIN: f64 = 0.1;
 
@@ -37,6 +39,10 @@ pub(crate) fn hand_down(calls: &BadCalls, latency: &mut Ledger, errors: &mut Led
     let is_worse = |entity: &Entity| {
         latency.cases.get(entity).is_some_and(is_much_slower) || errors.cases.get(entity).is_some_and(fails_much_more)
     };
+    // A line in front of a caller is longer than the wait that makes it, but not by any factor.
+    let excess = |entity: &Entity| latency.cases.get(entity).map_or(0.0, excess_ns);
+    let fails = |entity: &Entity| errors.cases.get(entity).is_some_and(fails_much_more);
+    let is_enough = |entity: &Entity, other: &Entity| fails(other) || excess(other) >= EXCESS_SHARE_MIN * excess(entity);
     let worse: BTreeSet<&Entity> = suspects.iter().filter(|entity| is_worse(entity)).collect();
     let mut handed: Vec<(Entity, Entity)> = Vec::new();
     for (entity, reached) in &below {
@@ -45,6 +51,7 @@ pub(crate) fn hand_down(calls: &BadCalls, latency: &mut Ledger, errors: &mut Led
             .iter()
             .copied()
             .filter(|other| *other != *entity && reached.contains(other) && !circles(other))
+            .filter(|other| is_enough(entity, other))
             .collect();
         let is_deepest = |other: &&&Entity| {
             let beneath = below.get(**other);
@@ -79,6 +86,12 @@ fn hand(ledger: &mut Ledger, from: &Entity, to: &Entity) {
     let case = ledger.cases.entry(to.clone()).or_default();
     case.score += moved;
     case.note(0.0, evidence);
+}
+
+/// The longest time beyond the usual, in nanoseconds.
+fn excess_ns(case: &Case) -> f64 {
+    let reasons = case.reasons.iter().map(|reason| &reason.evidence);
+    reasons.map(|evidence| evidence.value - evidence.baseline).fold(0.0, f64::max)
 }
 
 fn is_much_slower(case: &Case) -> bool {
