@@ -5,8 +5,8 @@
 //! among the periods moves them, which means and standard deviations do not survive (the system "at rest" of real
 //! recordings has slow episodes in it).
 
-use crate::stats::quantile;
 use crate::renewal::{PERIODS_MIN, Renewals};
+use crate::stats::quantile;
 use epicenter_graph::{EdgeKey, EdgeStats, NameId, OpKey, OpStats, Sketch, Window};
 use epicenter_schema::DurationNs;
 use std::collections::VecDeque;

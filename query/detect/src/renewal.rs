@@ -55,9 +55,18 @@ pub(crate) fn callers_of_new(window: &Window, rest: &Window) -> BTreeSet<NameId>
             continue;
         }
         let answers = |(op, _): &(&OpKey, &OpStats)| op.service == callee && op.kind != SpanKind::Consumer;
-        let answered = rest.ops.iter().filter(answers).map(|(_, stats)| stats.entries).sum::<u64>();
+        let answered = rest
+            .ops
+            .iter()
+            .filter(answers)
+            .map(|(_, stats)| stats.entries)
+            .sum::<u64>();
         let is_known = answered >= ANSWERED_MIN;
-        if is_known { known.insert(callee) } else { new.insert(callee) };
+        if is_known {
+            known.insert(callee)
+        } else {
+            new.insert(callee)
+        };
     }
     for _ in 0..HOPS_MAX {
         let before = new.len();
@@ -116,6 +125,9 @@ mod tests {
         assert_eq!(changed, ["cart", "fraud", "front"]);
         assert!(callers_of_new(&rest, &rest).is_empty());
         let turned = window(&mut names, &[("stock", "cart")]);
-        assert!(callers_of_new(&turned, &rest).is_empty(), "a new call to a known service");
+        assert!(
+            callers_of_new(&turned, &rest).is_empty(),
+            "a new call to a known service"
+        );
     }
 }

@@ -16,8 +16,8 @@ use crate::slots::{Slot, Slots};
 use epicenter_detect::{Baseline, symptoms};
 use epicenter_graph::{Builder, GraphSnapshot, Window};
 use epicenter_localize::Diagnosis;
-use ongoing::{Beside, CALM_NATS, Ongoing};
 use epicenter_schema::{DurationNs, SpanBatch, Timestamp};
+use ongoing::{Beside, CALM_NATS, Ongoing};
 
 /// Windows looked at together, so that little traffic adds up.
 const LOOK_WINDOWS: usize = 3;
@@ -299,7 +299,10 @@ impl Engine {
         let Some((start, end)) = self.observed_between else {
             return;
         };
-        let Some(diagnosis) = self.diagnose(&self.observed, end - start, None).filter(Diagnosis::is_felt) else {
+        let Some(diagnosis) = self
+            .diagnose(&self.observed, end - start, None)
+            .filter(Diagnosis::is_felt)
+        else {
             return;
         };
         self.counters.incidents += 1;

@@ -258,6 +258,80 @@ fn a_bad_version() {
     );
 }
 
+/// The shop, and beside it a batch job with a store of its own.
+fn shop_and_batch() -> World {
+    let mut world = shop();
+    world.add_entry("batch", 3.0, &["db:archive"]);
+    world
+}
+
+fn culprits(run: &Run) -> Vec<&str> {
+    let incidents = run.engine.incidents().iter();
+    let mut culprits: Vec<&str> = incidents.map(|one| one.suspects[0].entity.name.as_str()).collect();
+    culprits.sort_unstable();
+    culprits
+}
+
+/// Scenario: payment fails, and at the same time the archive that only the batch job uses is dead.
+/// Guarantees: two incidents, each with its own culprit, its own affected services and entry points, both over at the end.
+#[test]
+fn unrelated_faults_are_incidents_of_their_own() {
+    let run = live(
+        shop_and_batch(),
+        20,
+        &[Fault::Errors("payment", 0.6), Fault::Dead("db:archive")],
+        0,
+    );
+    assert_eq!(culprits(&run), ["archive", "payment"], "{:#?}", run.changes);
+    for incident in run.engine.incidents() {
+        assert_eq!(incident.state, State::Resolved, "{incident:#?}");
+        let is_archive = incident.suspects[0].entity.name == "archive";
+        let batch = incident.affected.iter().any(|affected| affected.service == "batch");
+        assert_eq!(batch, is_archive, "{incident:#?}");
+        let entry = if is_archive {
+            "batch GET /batch"
+        } else {
+            "gateway GET /gateway"
+        };
+        assert_eq!(incident.entry_points, [entry]);
+    }
+    assert_eq!(run.opened().len(), 2);
+}
+
+/// Scenario: two services fail, one of which calls the other.
+#[test]
+fn related_faults_are_one_incident() {
+    let run = live(
+        shop_and_batch(),
+        20,
+        &[Fault::Errors("payment", 0.6), Fault::Slow("checkout", 300.0)],
+        0,
+    );
+    assert_eq!(run.engine.incidents().len(), 1, "{:#?}", run.changes);
+}
+
+/// Scenario: a fault that shows in some windows only, because hardly anybody passes there.
+/// Guarantees: it is one incident, not one for each time it shows.
+#[test]
+fn what_comes_and_goes_is_one_incident() {
+    let mut world = shop();
+    let mut engine = Engine::new(Config::default());
+    for second in 0..REST_S + 4 * FAULT_S {
+        // For five seconds in twenty.
+        let is_broken = (REST_S..REST_S + 3 * FAULT_S).contains(&second) && second % 20 < 5;
+        let faults = [Fault::Errors("stock", 0.9)];
+        world.set(if is_broken { &faults } else { &[] });
+        world
+            .second(second, 10, 0)
+            .iter()
+            .for_each(|batch| engine.observe(batch));
+        engine.advance(Timestamp(EPOCH_NS + (second + 1 - LATENESS_S) * 1_000_000_000));
+    }
+    engine.finish();
+    assert_eq!(engine.incidents().len(), 1, "{:#?}", engine.incidents());
+    assert_eq!(engine.incidents()[0].suspects[0].entity.name, "stock");
+}
+
 /// Scenario: an hour of nothing, at a small and a larger rate, with the noise of errors that is always there.
 #[test]
 fn nothing_wrong_opens_nothing() {

@@ -30,19 +30,27 @@ pub(crate) fn hand_down(calls: &BadCalls, latency: &mut Ledger, errors: &mut Led
     let received = calls.received();
     let mut suspects: BTreeSet<Entity> = BTreeSet::new();
     for ledger in [&*latency, &*errors] {
-        suspects.extend(ledger.ranked().into_iter().take(SUSPECTS_MAX).map(|(entity, _)| entity.clone()));
+        suspects.extend(
+            ledger
+                .ranked()
+                .into_iter()
+                .take(SUSPECTS_MAX)
+                .map(|(entity, _)| entity.clone()),
+        );
     }
     if suspects.len() < 2 {
         return;
     }
-    let below: BTreeMap<&Entity, BTreeSet<&Entity>> = suspects.iter().map(|entity| (entity, calls.below(entity))).collect();
+    let below: BTreeMap<&Entity, BTreeSet<&Entity>> =
+        suspects.iter().map(|entity| (entity, calls.below(entity))).collect();
     let is_worse = |entity: &Entity| {
         latency.cases.get(entity).is_some_and(is_much_slower) || errors.cases.get(entity).is_some_and(fails_much_more)
     };
     // A line in front of a caller is longer than the wait that makes it, but not by any factor.
     let excess = |entity: &Entity| latency.cases.get(entity).map_or(0.0, excess_ns);
     let fails = |entity: &Entity| errors.cases.get(entity).is_some_and(fails_much_more);
-    let is_enough = |entity: &Entity, other: &Entity| fails(other) || excess(other) >= EXCESS_SHARE_MIN * excess(entity);
+    let is_enough =
+        |entity: &Entity, other: &Entity| fails(other) || excess(other) >= EXCESS_SHARE_MIN * excess(entity);
     let worse: BTreeSet<&Entity> = suspects.iter().filter(|entity| is_worse(entity)).collect();
     let mut handed: Vec<(Entity, Entity)> = Vec::new();
     for (entity, reached) in &below {
@@ -91,7 +99,9 @@ fn hand(ledger: &mut Ledger, from: &Entity, to: &Entity) {
 /// The longest time beyond the usual, in nanoseconds.
 fn excess_ns(case: &Case) -> f64 {
     let reasons = case.reasons.iter().map(|reason| &reason.evidence);
-    reasons.map(|evidence| evidence.value - evidence.baseline).fold(0.0, f64::max)
+    reasons
+        .map(|evidence| evidence.value - evidence.baseline)
+        .fold(0.0, f64::max)
 }
 
 fn is_much_slower(case: &Case) -> bool {
@@ -102,4 +112,89 @@ fn is_much_slower(case: &Case) -> bool {
 fn fails_much_more(case: &Case) -> bool {
     let mut reasons = case.reasons.iter().map(|reason| &reason.evidence);
     reasons.any(|evidence| evidence.kind == "silence" || evidence.value >= evidence.baseline + RISE_MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use epicenter_graph::EntityKind;
+
+    fn entity(name: &str) -> Entity {
+        Entity::service(name)
+    }
+
+    /// Blame by name: how much, for what, from what it was at rest.
+    fn ledger(of: &[(&str, f64, &str, f64, f64)]) -> Ledger {
+        let mut ledger = Ledger::default();
+        for (name, weight, kind, value, baseline) in of {
+            let evidence = Evidence {
+                kind: (*kind).to_owned(),
+                text: String::new(),
+                value: *value,
+                baseline: *baseline,
+                trace_ids: Vec::new(),
+            };
+            ledger.add(entity(name), *weight, evidence);
+        }
+        ledger
+    }
+
+    fn first(ledger: &Ledger) -> String {
+        ledger.ranked()[0].0.name.clone()
+    }
+
+    const MS: f64 = 1e6;
+
+    #[test]
+    fn who_gives_up_on_what_is_slow_hands_the_blame_on() {
+        let calls = BadCalls::of_pairs(&[("front", "cart", 30.0), ("cart", "stock", 30.0)]);
+        let mut latency = ledger(&[("stock", 5.0, "self_time", 900.0 * MS, 5.0 * MS)]);
+        let mut errors = ledger(&[
+            ("cart", 80.0, "errors", 0.8, 0.0),
+            ("front", 20.0, "failed_calls", 0.4, 0.0),
+        ]);
+        hand_down(&calls, &mut latency, &mut errors);
+        assert_eq!(first(&errors), "stock");
+        assert_eq!(errors.cases[&entity("stock")].score, 95.0);
+    }
+
+    #[test]
+    fn a_caller_broken_by_itself_above_a_callee_that_drifts_keeps_it() {
+        let calls = BadCalls::of_pairs(&[("food", "train", 30.0)]);
+        let drift = [
+            ("food", 70.0, "self_time", 480.0 * MS, 3.0 * MS),
+            ("train", 9.0, "self_time", 18.0 * MS, 2.0 * MS),
+        ];
+        let mut latency = ledger(&drift);
+        hand_down(&calls, &mut latency, &mut Ledger::default());
+        assert_eq!(first(&latency), "food");
+    }
+
+    #[test]
+    fn those_whose_calls_are_fine_and_those_in_a_circle_hand_nothing_on() {
+        let slow = [
+            ("a", 9.0, "self_time", 90.0 * MS, 3.0 * MS),
+            ("b", 8.0, "self_time", 80.0 * MS, 3.0 * MS),
+        ];
+        for calls in [&[][..], &[("a", "b", 9.0), ("b", "a", 9.0)][..]] {
+            let mut latency = ledger(&slow);
+            hand_down(&BadCalls::of_pairs(calls), &mut latency, &mut Ledger::default());
+            assert_eq!(latency.cases[&entity("a")].score, 9.0);
+            assert_eq!(latency.cases[&entity("b")].score, 8.0);
+        }
+    }
+
+    #[test]
+    fn of_several_the_one_with_the_most_bad_calls_gets_it() {
+        let calls = BadCalls::of_pairs(&[("a", "b", 9.0), ("a", "c", 20.0)]);
+        let slow = [
+            ("a", 9.0, "self_time", 90.0 * MS, 3.0 * MS),
+            ("b", 1.0, "self_time", 80.0 * MS, 3.0 * MS),
+            ("c", 1.0, "self_time", 80.0 * MS, 3.0 * MS),
+        ];
+        let mut latency = ledger(&slow);
+        hand_down(&calls, &mut latency, &mut Ledger::default());
+        assert_eq!(first(&latency), "c");
+        assert_eq!(entity("c").kind, EntityKind::Service);
+    }
 }

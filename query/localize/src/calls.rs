@@ -64,6 +64,17 @@ impl BadCalls {
         Self { callees }
     }
 
+    /// Caller, callee and how many calls were bad.
+    #[cfg(test)]
+    pub(crate) fn of_pairs(pairs: &[(&str, &str, f64)]) -> Self {
+        let mut callees: BTreeMap<Entity, BTreeMap<Entity, f64>> = BTreeMap::new();
+        for (caller, callee, bad) in pairs {
+            let of = callees.entry(Entity::service(*caller)).or_default();
+            of.insert(Entity::service(*callee), *bad);
+        }
+        Self { callees }
+    }
+
     /// Whom an entity waits for in vain, over any number of hops. Itself only if it is called in a circle.
     pub(crate) fn below(&self, entity: &Entity) -> BTreeSet<&Entity> {
         let mut seen = BTreeSet::new();

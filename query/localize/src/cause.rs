@@ -49,9 +49,18 @@ impl Traits {
     fn of(findings: &Findings, entity: &Entity) -> Self {
         let weight = |ledger: &Ledger, kind| ledger.cases.get(entity).map_or(0.0, |case| case.weight_of(kind));
         let growth = |kind: &str| {
-            let reasons = findings.latency.cases.get(entity).into_iter().flat_map(|case| &case.reasons);
-            let of_kind = reasons.map(|reason| &reason.evidence).filter(|evidence| evidence.kind == kind);
-            of_kind.map(|evidence| evidence.value / evidence.baseline.max(1.0)).fold(0.0, f64::max)
+            let reasons = findings
+                .latency
+                .cases
+                .get(entity)
+                .into_iter()
+                .flat_map(|case| &case.reasons);
+            let of_kind = reasons
+                .map(|reason| &reason.evidence)
+                .filter(|evidence| evidence.kind == kind);
+            of_kind
+                .map(|evidence| evidence.value / evidence.baseline.max(1.0))
+                .fold(0.0, f64::max)
         };
         Self {
             errors: weight(&findings.errors, "errors"),
@@ -81,7 +90,11 @@ fn kind(scene: &Scene<'_>, findings: &Findings, channel: Channel, entity: &Entit
         };
     }
     // What it is accused of may be in the other ledger: those who wait for what is late fail.
-    let fails = if channel == Channel::Faults { fails } else { fails && !is_late };
+    let fails = if channel == Channel::Faults {
+        fails
+    } else {
+        fails && !is_late
+    };
     // Who is far slower than usual refuses what it has no room for: that is what being slow leads to.
     let is_far_slower = traits.own_ns > 0.0 && traits.own_growth >= OWN_GROWTH_MIN;
     if fails && calls <= traits.errors && !is_far_slower {

@@ -96,9 +96,6 @@ pub fn diagnose(scene: &Scene<'_>) -> Option<Diagnosis> {
     };
     cause::name(scene, &findings, channel, &mut diagnosis);
     dimension::narrow(scene, channel, &mut diagnosis);
-    if scene.explained.is_some() {
-        shaken::restrict(scene, &mut diagnosis);
-    }
     Some(diagnosis)
 }
 

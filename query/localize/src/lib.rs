@@ -32,4 +32,5 @@ mod shaken;
 pub use channel::diagnose;
 pub use related::{is_one_of, related};
 pub use scene::Scene;
+pub use shaken::restrict;
 pub use verdict::{Affected, Cause, CauseKind, Diagnosis, Evidence, Suspect};

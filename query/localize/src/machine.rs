@@ -38,7 +38,9 @@ pub(crate) fn slow(scene: &Scene<'_>, diagnosis: &Diagnosis) -> Option<(String, 
     let mut machines: BTreeMap<&str, Machine> = BTreeMap::new();
     let now = scene.window.dimensions.iter();
     for (key, now) in now.filter(|(key, _)| key.dimension == Dimension::Node) {
-        let Some(growth) = growth(now, rest.get(key)) else { continue };
+        let Some(growth) = growth(now, rest.get(key)) else {
+            continue;
+        };
         let machine = machines.entry(scene.name(key.value)).or_default();
         machine.measured += 1;
         if growth >= GROWTH_MIN {
@@ -46,9 +48,9 @@ pub(crate) fn slow(scene: &Scene<'_>, diagnosis: &Diagnosis) -> Option<(String, 
             machine.growth += growth.ln();
         }
     }
-    let (all, all_slow) = machines
-        .values()
-        .fold((0, 0), |(all, slow), machine| (all + machine.measured, slow + machine.slow.len()));
+    let (all, all_slow) = machines.values().fold((0, 0), |(all, slow), machine| {
+        (all + machine.measured, slow + machine.slow.len())
+    });
     // What sends no spans runs on no machine that is known.
     let first = diagnosis.culprit().filter(|first| first.kind == EntityKind::Service)?;
     let on = |machine: &Machine| machine.slow.iter().any(|service| scene.name(*service) == first.name);
@@ -61,7 +63,10 @@ pub(crate) fn slow(scene: &Scene<'_>, diagnosis: &Diagnosis) -> Option<(String, 
         machine.slow.len() >= SERVICES_MIN
             && here >= SHARE_MIN
             && elsewhere <= ELSEWHERE_MAX * here
-            && machine.slow.iter().any(|service| suspects.contains(&scene.name(*service)))
+            && machine
+                .slow
+                .iter()
+                .any(|service| suspects.contains(&scene.name(*service)))
     });
     let (node, machine) = machines.pop_first().filter(|_| machines.is_empty())?;
     let times = (machine.growth / machine.slow.len() as f64).exp();
@@ -86,4 +91,101 @@ fn growth(now: &DimensionStats, rest: Option<&DimensionStats>) -> Option<f64> {
     let rest = rest.filter(|rest| rest.entries >= REQUESTS_MIN && now.entries >= REQUESTS_MIN)?;
     let work = |stats: &DimensionStats| stats.self_ns as f64 / stats.entries as f64 + FLOOR_NS;
     Some(work(now) / work(rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verdict::Suspect;
+    use epicenter_detect::Baseline;
+    use epicenter_graph::{DimensionKey, Entity, Names, Window};
+    use epicenter_schema::DurationNs;
+
+    const MS: u64 = 1_000_000;
+
+    /// Services on machines, with the milliseconds of work a request.
+    fn window(names: &mut Names, of: &[(&str, &str, u64)]) -> Window {
+        let mut window = Window::default();
+        for (service, node, ms) in of {
+            let key = DimensionKey {
+                service: names.intern(service),
+                dimension: Dimension::Node,
+                value: names.intern(node),
+            };
+            let stats = DimensionStats {
+                entries: 100,
+                self_ns: 100 * ms * MS,
+                ..DimensionStats::default()
+            };
+            window.dimensions.insert(key, stats);
+        }
+        window
+    }
+
+    const REST: [(&str, &str, u64); 5] = [
+        ("cart", "n1", 5),
+        ("cart", "n2", 5),
+        ("stock", "n1", 10),
+        ("stock", "n2", 10),
+        ("mail", "n3", 2),
+    ];
+
+    fn named(now: &[(&str, &str, u64)], first: Entity) -> Option<String> {
+        let mut names = Names::default();
+        let mut baseline = Baseline::default();
+        baseline.push(window(&mut names, &REST), DurationNs::from_secs(60));
+        let window = window(&mut names, now);
+        let scene = Scene {
+            window: &window,
+            length: DurationNs::from_secs(60),
+            baseline: &baseline,
+            names: &names,
+            same_load: true,
+            explained: None,
+        };
+        let diagnosis = Diagnosis {
+            suspects: vec![Suspect {
+                entity: first,
+                score: 1.0,
+                evidence: Vec::new(),
+            }],
+            ..Diagnosis::default()
+        };
+        slow(&scene, &diagnosis).map(|(node, _)| node)
+    }
+
+    const SLOW: [(&str, &str, u64); 5] = [
+        ("cart", "n1", 50),
+        ("cart", "n2", 5),
+        ("stock", "n1", 90),
+        ("stock", "n2", 10),
+        ("mail", "n3", 2),
+    ];
+
+    #[test]
+    fn everything_on_it_and_hardly_anything_elsewhere() {
+        assert_eq!(named(&SLOW, Entity::service("cart")).as_deref(), Some("n1"));
+    }
+
+    #[test]
+    fn a_service_that_is_slow_wherever_it_runs_is_no_machine() {
+        let everywhere = [
+            ("cart", "n1", 50),
+            ("cart", "n2", 50),
+            ("stock", "n1", 10),
+            ("stock", "n2", 10),
+        ];
+        assert_eq!(named(&everywhere, Entity::service("cart")), None);
+    }
+
+    #[test]
+    fn what_sends_no_spans_runs_on_no_machine() {
+        let store = Entity::new(EntityKind::Database, "ledger");
+        assert_eq!(named(&SLOW, store), None);
+    }
+
+    #[test]
+    fn a_suspect_elsewhere_is_no_reason() {
+        assert_eq!(named(&SLOW, Entity::service("mail")), None);
+    }
 }

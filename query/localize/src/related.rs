@@ -111,3 +111,69 @@ pub fn is_one_of(scene: &Scene<'_>, entity: &Entity, services: &BTreeSet<NameId>
     let seeds = seeds(scene, [scene.window, scene.baseline.total()], entity);
     seeds.iter().any(|seed| services.contains(seed))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use epicenter_detect::Baseline;
+    use epicenter_graph::{EdgeKey, EdgeStats, FlowKey, FlowStats, Names, PeerKind};
+    use epicenter_schema::DurationNs;
+
+    /// front -> cart -> db carts; front -> mail over a queue; batch -> stock.
+    fn system(names: &mut Names) -> Window {
+        let mut window = Window::default();
+        for (caller, callee) in [("front", "cart"), ("batch", "stock"), ("cart", "db")] {
+            let callee = match callee {
+                "db" => Callee::Peer(PeerKind::Database, names.intern("carts")),
+                service => Callee::Service(names.intern(service)),
+            };
+            let key = EdgeKey {
+                caller: names.intern(caller),
+                via: Names::NONE,
+                callee,
+            };
+            window.edges.insert(key, EdgeStats::default());
+        }
+        for (service, direction) in [("front", Direction::Publish), ("mail", Direction::Deliver)] {
+            let key = FlowKey {
+                service: names.intern(service),
+                queue: names.intern("orders"),
+                direction,
+            };
+            window.flows.insert(key, FlowStats::default());
+        }
+        window
+    }
+
+    fn check(entity: &Entity, expected: &[&str]) {
+        let mut names = Names::default();
+        let window = system(&mut names);
+        let scene = Scene {
+            window: &window,
+            length: DurationNs::from_secs(60),
+            baseline: &Baseline::default(),
+            names: &names,
+            same_load: true,
+            explained: None,
+        };
+        let found = related(&scene, entity);
+        let mut found: Vec<&str> = found.iter().map(|id| scene.name(*id)).collect();
+        found.sort_unstable();
+        assert_eq!(found, expected, "{entity:?}");
+        assert_eq!(
+            is_one_of(&scene, entity, &related(&scene, entity)),
+            !expected.is_empty()
+        );
+    }
+
+    #[test]
+    fn callers_callees_and_those_behind_queues() {
+        check(&Entity::service("cart"), &["cart", "front"]);
+        check(&Entity::service("front"), &["cart", "front", "mail"]);
+        check(&Entity::service("mail"), &["front", "mail"]);
+        check(&Entity::service("stock"), &["batch", "stock"]);
+        check(&Entity::new(EntityKind::Database, "carts"), &["cart", "front"]);
+        check(&Entity::new(EntityKind::Edge, "batch -> stock"), &["batch", "stock"]);
+        check(&Entity::service("nobody"), &[]);
+    }
+}

@@ -65,14 +65,19 @@ pub(crate) fn list(scene: &Scene<'_>) -> (Vec<Affected>, Vec<String>) {
     (affected, entries.into_iter().map(|(_, name)| name).collect())
 }
 
-/// Of several incidents at once each is told what it may have to do with.
-pub(crate) fn restrict(scene: &Scene<'_>, diagnosis: &mut Diagnosis) {
+/// Of several incidents at once each is told what it may have to do with: leaves out the affected services and entry points
+/// that the culprit is not related to.
+pub fn restrict(scene: &Scene<'_>, diagnosis: &mut Diagnosis) {
     let Some(culprit) = diagnosis.culprit() else { return };
     let related = related(scene, culprit);
     let names: BTreeSet<&str> = related.iter().map(|service| scene.name(*service)).collect();
     let is_its = |service: &str| names.contains(service);
     diagnosis.affected.retain(|affected| is_its(&affected.service));
-    let service_of = |entry: &str| entry.split_once(' ').map_or(entry.to_owned(), |(service, _)| service.to_owned());
+    let service_of = |entry: &str| {
+        entry
+            .split_once(' ')
+            .map_or(entry.to_owned(), |(service, _)| service.to_owned())
+    };
     diagnosis.entry_points.retain(|entry| is_its(&service_of(entry)));
 }
 

@@ -87,7 +87,9 @@ pub(super) async fn numbers(objects: &Objects) -> Result<Vec<u64>, Error> {
 /// All manifests by number, ascending.
 async fn list(objects: &Objects) -> Result<Vec<(u64, ObjectMeta)>, Error> {
     let listed = objects.list(&Path::from(PREFIX)).await?;
-    let numbered = listed.into_iter().filter_map(|meta| Some((version_of(&meta.location)?, meta)));
+    let numbered = listed
+        .into_iter()
+        .filter_map(|meta| Some((version_of(&meta.location)?, meta)));
     let mut numbered: Vec<_> = numbered.collect();
     numbered.sort_unstable_by_key(|(number, _)| *number);
     Ok(numbered)

@@ -92,7 +92,11 @@ impl Ongoing {
     /// passes there or because it comes and goes, is silent for k of them with odds of (1 - f)^k.
     pub(super) fn calm_needed(&self, step: DurationNs) -> DurationNs {
         let share = (self.shaken_windows as f64 + 0.5) / (self.shaken_age as f64 + 1.0);
-        let windows = if share >= 0.99 { 1.0 } else { CHANCE_NATS / -(1.0 - share).ln() };
+        let windows = if share >= 0.99 {
+            1.0
+        } else {
+            CHANCE_NATS / -(1.0 - share).ln()
+        };
         DurationNs(windows.min(CALM_WINDOWS_MAX).ceil() as i64 * step.0)
     }
 

@@ -9,7 +9,7 @@ use super::{Engine, nanoseconds};
 use crate::incident::{Change, Incident, State};
 use epicenter_detect::{Baseline, Signal, Symptom, surges, symptoms};
 use epicenter_graph::{NameId, Window};
-use epicenter_localize::{CauseKind, Diagnosis, Scene, diagnose, is_one_of, related};
+use epicenter_localize::{CauseKind, Diagnosis, Scene, diagnose, is_one_of, related, restrict};
 use epicenter_schema::{DurationNs, Timestamp};
 use std::collections::BTreeSet;
 
@@ -47,8 +47,12 @@ impl Engine {
         }
         let over = |incident: &Incident| incident.state == State::Resolved;
         let incidents = &self.incidents;
-        self.ongoing
-            .retain(|ongoing| !incidents.iter().rev().any(|known| known.id == ongoing.id && over(known)));
+        self.ongoing.retain(|ongoing| {
+            !incidents
+                .iter()
+                .rev()
+                .any(|known| known.id == ongoing.id && over(known))
+        });
         if self.ongoing.is_empty() {
             self.last.clear();
             self.beside = None;
@@ -176,9 +180,15 @@ impl Engine {
                 let early: BTreeSet<NameId> = self.ongoing.iter().flat_map(|one| &one.early).copied().collect();
                 let is_elsewhere = related.is_disjoint(&others);
                 let is_its = |s: &Symptom| certain(s) && is_at(s.place, &related);
-                let explains = together.iter().any(|s| is_its(s) && (is_elsewhere || !is_at(s.place, &early)));
+                let explains = together
+                    .iter()
+                    .any(|s| is_its(s) && (is_elsewhere || !is_at(s.place, &early)));
                 if explains && !self.is_theirs(&beside.window, &diagnosis, &others) {
-                    let Beside { first, window, length, .. } = beside;
+                    let Beside {
+                        first, window, length, ..
+                    } = beside;
+                    let mut diagnosis = diagnosis;
+                    restrict(&self.scene(&window, length, None), &mut diagnosis);
                     self.open((first, start), window, length, diagnosis, alone, changes);
                     return;
                 }
@@ -190,7 +200,9 @@ impl Engine {
     /// Whether the culprit is one whom other incidents explain.
     fn is_theirs(&self, window: &Window, diagnosis: &Diagnosis, others: &BTreeSet<NameId>) -> bool {
         let scene = self.scene(window, DurationNs(0), None);
-        diagnosis.culprit().is_none_or(|culprit| is_one_of(&scene, culprit, others))
+        diagnosis
+            .culprit()
+            .is_none_or(|culprit| is_one_of(&scene, culprit, others))
     }
 
     /// Feeds an open incident, looks at its answer again, or closes it.
@@ -272,7 +284,9 @@ impl Engine {
             // What it named before still stands without what the others explain, or else it is one event with one of them.
             let rest = self.diagnose(&ongoing.window, ongoing.length, Some(others));
             let said = self.incidents.iter().rev().find(|incident| incident.id == ongoing.id);
-            let said = said.and_then(|incident| incident.suspects.first()).map(|suspect| &suspect.entity);
+            let said = said
+                .and_then(|incident| incident.suspects.first())
+                .map(|suspect| &suspect.entity);
             let stands = |rest: &Diagnosis| rest.strength >= STRENGTH_MIN && rest.culprit() == said;
             match rest.filter(|rest| stands(rest) && !self.is_theirs(&ongoing.window, rest, others)) {
                 Some(rest) => diagnosis = rest,
@@ -282,7 +296,12 @@ impl Engine {
             }
         }
         ongoing.related = self.related(&ongoing.window, ongoing.length, &diagnosis);
-        let Some(incident) = self.incident(&ongoing.id) else { return };
+        if !others.is_empty() {
+            restrict(&self.scene(&ongoing.window, ongoing.length, None), &mut diagnosis);
+        }
+        let Some(incident) = self.incident(&ongoing.id) else {
+            return;
+        };
         let same = incident.suspects.first().map(|suspect| &suspect.entity) == diagnosis.culprit()
             && incident.cause.kind == diagnosis.cause.kind
             && incident.affected.len() == diagnosis.affected.len();
@@ -311,7 +330,10 @@ impl Engine {
 
     fn related(&self, window: &Window, length: DurationNs, diagnosis: &Diagnosis) -> BTreeSet<NameId> {
         let scene = self.scene(window, length, None);
-        diagnosis.culprit().map(|culprit| related(&scene, culprit)).unwrap_or_default()
+        diagnosis
+            .culprit()
+            .map(|culprit| related(&scene, culprit))
+            .unwrap_or_default()
     }
 
     pub(super) fn diagnose(
