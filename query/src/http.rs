@@ -69,6 +69,7 @@ pub(crate) fn router(shared: Shared, page: Router, timeout: Duration, shutdown: 
     let api = Router::new()
         .route("/api/v1/incidents", get(incidents::list))
         .route("/api/v1/incidents/{id}", get(incidents::one))
+        .route("/api/v1/incidents/{id}/notes", post(incidents::note))
         .route("/api/v1/graph", get(graph::graph))
         .route("/api/v1/traces", get(traces::search))
         .route("/api/v1/traces/{id}", get(traces::one))

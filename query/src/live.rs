@@ -7,10 +7,11 @@
 
 pub(crate) mod files;
 mod history;
+mod likeness;
 pub(crate) mod past;
 mod restart;
 
-pub(crate) use history::{Event, History};
+pub(crate) use history::{Event, History, NOTES_MAX, Noted};
 pub(crate) use past::Past;
 
 use crate::alert::Outbox;
@@ -122,8 +123,8 @@ pub(crate) struct Loop {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Clock,
     pub(crate) lateness: Duration,
-    /// The incident that the engine found again after a restart under another id: its id there, its id to the world.
-    pub(crate) adopted: Option<(String, String)>,
+    /// The incidents that the engine found again after a restart under other ids: the id there, the id to the world.
+    pub(crate) adopted: Vec<(String, String)>,
 }
 
 impl Loop {
@@ -219,9 +220,7 @@ impl Loop {
     /// An incident under the id that the world knows it by.
     fn known_as(&self, incident: &Incident) -> IncidentDto {
         let mut dto = IncidentDto::from(incident);
-        if let Some((id, known)) = &self.adopted
-            && *id == dto.id
-        {
+        if let Some((_, known)) = self.adopted.iter().find(|(id, _)| *id == dto.id) {
             restart::keep_identity(&mut dto, known, self.live.history.get(known).as_deref());
         }
         dto
@@ -239,7 +238,8 @@ impl Loop {
 
     /// Puts a page in the outbox, then remembers the incident: a crash in between repeats the page under the same event
     /// id instead of losing it. What was announced before is not announced again.
-    fn note(&self, incident: IncidentDto, event: Option<Event>) {
+    fn note(&self, mut incident: IncidentDto, event: Option<Event>) {
+        self.live.history.recall(&mut incident);
         let event = event.filter(|event| !self.live.history.was_announced(&incident.id, *event));
         if let Some(event) = event {
             match event {

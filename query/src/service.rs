@@ -51,7 +51,7 @@ impl Config {
             metrics: Arc::clone(&own),
             clock: Arc::clone(&clock),
             lateness: self.lateness,
-            adopted: None,
+            adopted: Vec::new(),
         };
         let sql = Arc::new(sql::Sql::new(&self, store.clone(), Arc::clone(&live))?);
         let shared = Shared {

@@ -2,5 +2,6 @@
 
 pub mod graph;
 pub mod incident;
+pub mod recall;
 pub mod trace;
 pub mod value;

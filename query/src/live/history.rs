@@ -1,10 +1,11 @@
 //! Every incident of the past and the present, with what was announced of it: a file each, `<id>.json`.
 //!
-//! Only the live loop writes; readers share what is in memory and never wait for the disk.
+//! The live loop writes, and whoever adds a note; readers share what is in memory and never wait for the disk.
 
-use super::files;
+use super::{files, likeness};
 use crate::Error;
 use crate::http::dto::incident::IncidentDto;
+use crate::http::dto::recall::NoteDto;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Incidents remembered; the oldest resolved ones are forgotten first.
 const INCIDENTS_MAX: usize = 500;
+/// Notes of one incident.
+pub(crate) const NOTES_MAX: usize = 100;
 /// Longest id that is used as the name of a file as it is.
 const ID_CHARS_MAX: usize = 120;
 
@@ -58,6 +61,19 @@ struct Keep<'a> {
 pub(crate) struct History {
     folder: PathBuf,
     entries: Mutex<Vec<Entry>>,
+    /// Held by whoever changes an incident, until it is on disk.
+    writing: Mutex<()>,
+}
+
+/// What became of a note.
+#[derive(Debug)]
+pub(crate) enum Noted {
+    /// The incident with it.
+    Added(Arc<IncidentDto>),
+    /// There is no such incident.
+    Unknown,
+    /// There are [`NOTES_MAX`] already.
+    Full,
 }
 
 impl History {
@@ -69,10 +85,45 @@ impl History {
         };
         let mut entries: Vec<Entry> = kept.into_iter().map(|(_, kept)| entry(kept)).collect();
         entries.sort_by_key(|entry| entry.incident.started());
-        Ok(Self {
+        let history = Self {
             folder,
             entries: Mutex::new(entries),
-        })
+            writing: Mutex::new(()),
+        };
+        Ok(history)
+    }
+
+    /// Adds what is remembered beside an incident: its notes, and earlier ones like it with theirs.
+    pub(crate) fn recall(&self, incident: &mut IncidentDto) {
+        let entries = self.entries();
+        if let Some(known) = entries.iter().find(|entry| entry.incident.id == incident.id) {
+            incident.notes.clone_from(&known.incident.notes);
+        }
+        incident.similar = likeness::similar(incident, entries.iter().map(|entry| &entry.incident));
+    }
+
+    /// Adds a note to an incident; on disk when this returns without an error. Whoever is like it shows it too.
+    pub(crate) fn note(&self, id: &str, note: NoteDto) -> Result<Noted, Error> {
+        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(known) = self.get(id) else {
+            return Ok(Noted::Unknown);
+        };
+        if known.notes.len() >= NOTES_MAX {
+            return Ok(Noted::Full);
+        }
+        let mut incident = IncidentDto::clone(&known);
+        incident.notes.push(note);
+        let incident = self.replace(incident, None)?;
+        let mut entries = self.entries();
+        let like = |entry: &&mut Entry| entry.incident.similar.iter().any(|similar| similar.id == id);
+        for entry in entries.iter_mut().filter(like) {
+            let mut other = IncidentDto::clone(&entry.incident);
+            for similar in other.similar.iter_mut().filter(|similar| similar.id == id) {
+                similar.notes.clone_from(&incident.notes);
+            }
+            entry.incident = Arc::new(other);
+        }
+        Ok(Noted::Added(incident))
     }
 
     fn entries(&self) -> MutexGuard<'_, Vec<Entry>> {
@@ -111,7 +162,13 @@ impl History {
     }
 
     /// Adds or replaces an incident; on disk when this returns without an error, in memory in any case.
-    pub(crate) fn put(&self, incident: IncidentDto, event: Option<Event>) -> Result<(), Error> {
+    pub(crate) fn put(&self, mut incident: IncidentDto, event: Option<Event>) -> Result<(), Error> {
+        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.recall(&mut incident);
+        self.replace(incident, event).map(|_| ())
+    }
+
+    fn replace(&self, incident: IncidentDto, event: Option<Event>) -> Result<Arc<IncidentDto>, Error> {
         let known = self
             .entries()
             .iter()
@@ -128,6 +185,7 @@ impl History {
             announced: &entry.announced,
         };
         let written = files::write(&self.path(&entry.incident.id), &keep);
+        let incident = Arc::clone(&entry.incident);
         let mut forgotten = Vec::new();
         {
             let mut entries = self.entries();
@@ -143,7 +201,8 @@ impl History {
         written?;
         forgotten
             .iter()
-            .try_for_each(|entry| files::remove(&self.path(&entry.incident.id)))
+            .try_for_each(|entry| files::remove(&self.path(&entry.incident.id)))?;
+        Ok(incident)
     }
 
     fn path(&self, id: &str) -> PathBuf {
@@ -181,6 +240,8 @@ mod tests {
             suspects: Vec::new(),
             affected: Vec::new(),
             entry_points: Vec::new(),
+            notes: Vec::new(),
+            similar: Vec::new(),
         }
     }
 
@@ -199,6 +260,39 @@ mod tests {
         assert_eq!(history.open_count(), 1);
         let ids: Vec<String> = history.all().iter().map(|incident| incident.id.clone()).collect();
         assert_eq!(ids, ["2-cart", "1-cart"]);
+    }
+
+    #[test]
+    fn notes_outlive_changes_and_restarts() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let history = History::open(folder.path().to_owned()).expect("opens");
+        history.put(incident(1, "open"), Some(Event::Opened)).expect("kept");
+        let note = |number: usize| NoteDto {
+            at_unix_nano: number.to_string(),
+            author: None,
+            text: format!("note {number}"),
+        };
+        for number in 0..NOTES_MAX {
+            assert!(matches!(
+                history.note("1-cart", note(number)).expect("kept"),
+                Noted::Added(_)
+            ));
+        }
+        assert!(matches!(
+            history.note("1-cart", note(0)).expect("no error"),
+            Noted::Full
+        ));
+        assert!(matches!(
+            history.note("2-cart", note(0)).expect("no error"),
+            Noted::Unknown
+        ));
+        history
+            .put(incident(1, "resolved"), Some(Event::Resolved))
+            .expect("kept");
+        let history = History::open(folder.path().to_owned()).expect("opens again");
+        let kept = history.get("1-cart").expect("it is remembered");
+        assert_eq!((kept.notes.len(), kept.notes[7].text.as_str()), (NOTES_MAX, "note 7"));
+        assert!(history.was_announced("1-cart", Event::Opened));
     }
 
     #[test]

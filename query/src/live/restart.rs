@@ -1,12 +1,12 @@
 //! After a restart: what the engine found again in the replayed log against what is remembered. A pure comparison.
 //!
 //! The engine gives an incident the same id when it sees the same spans. When what is replayed begins later than it did,
-//! it may come to another start or first culprit: since it holds at most one incident open at a time, its open one is
-//! then the remembered open one, and keeps the id that people know. What is remembered as open and not found again is
-//! over: either its end is in the log, or nobody can watch for it any more.
+//! it may come to another start or first culprit: an open one that it found under another id is then taken for the
+//! remembered open one with the same culprit, else for the next one, and keeps the id that people know. What is
+//! remembered as open and not found again is over: either its end is in the log, or nobody can watch for it any more.
 
 use super::Event;
-use crate::http::dto::incident::IncidentDto;
+use crate::http::dto::incident::{EntityDto, IncidentDto};
 use epicenter_schema::Timestamp;
 use std::sync::Arc;
 
@@ -15,46 +15,63 @@ use std::sync::Arc;
 pub(crate) struct Verdict {
     /// Incidents to remember, with what is to be told of each.
     pub(crate) news: Vec<(IncidentDto, Option<Event>)>,
-    /// The engine's id of an incident and the id that it is known by.
-    pub(crate) adopted: Option<(String, String)>,
+    /// The engine's ids of incidents and the ids that they are known by.
+    pub(crate) adopted: Vec<(String, String)>,
 }
 
 /// `known` is what is remembered, `found` what the engine knows after the replay, in the order of time.
 pub(crate) fn compare(known: &[Arc<IncidentDto>], found: Vec<IncidentDto>, now: Timestamp) -> Verdict {
     let mut verdict = Verdict::default();
-    let mut open = found.iter().rev().find(|incident| incident.is_open()).cloned();
+    let is_known = |incident: &&IncidentDto| !known.iter().any(|remembered| remembered.id == incident.id);
+    let unknown = found.iter().filter(|incident| incident.is_open()).filter(is_known);
+    let mut unknown: Vec<IncidentDto> = unknown.cloned().collect();
+    let mut lost = Vec::new();
     for remembered in known.iter().filter(|incident| incident.is_open()) {
-        if let Some(same) = found.iter().find(|incident| incident.id == remembered.id) {
-            let event = (!same.is_open()).then_some(Event::Resolved);
-            verdict.news.push((same.clone(), event));
-            open = open.filter(|incident| incident.id != same.id);
-        } else if let Some(mut other) = open.take_if(|_| verdict.adopted.is_none()) {
-            verdict.adopted = Some((other.id.clone(), remembered.id.clone()));
+        match found.iter().find(|incident| incident.id == remembered.id) {
+            Some(same) => {
+                let event = (!same.is_open()).then_some(Event::Resolved);
+                verdict.news.push((same.clone(), event));
+            }
+            None => lost.push(remembered),
+        }
+    }
+    for by_culprit in [true, false] {
+        lost.retain(|remembered| {
+            let is_it = |other: &IncidentDto| !by_culprit || culprit(other) == culprit(remembered);
+            let Some(at) = unknown.iter().position(is_it) else {
+                return true;
+            };
+            let mut other = unknown.remove(at);
+            verdict.adopted.push((other.id.clone(), remembered.id.clone()));
             keep_identity(&mut other, &remembered.id, Some(remembered));
             verdict.news.push((other, None));
-        } else {
-            let mut over = IncidentDto::clone(remembered);
-            over.state = "resolved".to_owned();
-            over.resolved_unix_nano = Some(now.0.to_string());
-            verdict.news.push((over, Some(Event::Resolved)));
-        }
+            false
+        });
+    }
+    for remembered in lost {
+        let mut over = IncidentDto::clone(remembered);
+        over.state = "resolved".to_owned();
+        over.resolved_unix_nano = Some(now.0.to_string());
+        verdict.news.push((over, Some(Event::Resolved)));
     }
     // Whatever is open and was never told: the crash came before. Unless it is one that people were told is over, seen
     // from a later start: its last windows are yet to be judged, and nothing is told of it.
-    if let Some(incident) = open.filter(|incident| !known.iter().any(|remembered| remembered.id == incident.id)) {
+    for incident in unknown {
         let ended_since = |remembered: &&Arc<IncidentDto>| {
-            let end = remembered
-                .resolved_unix_nano
-                .as_ref()
-                .and_then(|end| end.parse::<i64>().ok());
+            let end = remembered.resolved_unix_nano.as_ref();
+            let end = end.and_then(|end| end.parse::<i64>().ok());
             end.is_some_and(|end| end > incident.started())
         };
         match known.iter().find(ended_since) {
-            Some(same) => verdict.adopted = Some((incident.id.clone(), same.id.clone())),
+            Some(same) => verdict.adopted.push((incident.id.clone(), same.id.clone())),
             None => verdict.news.push((incident, Some(Event::Opened))),
         }
     }
     verdict
+}
+
+fn culprit(incident: &IncidentDto) -> Option<&EntityDto> {
+    incident.suspects.first().map(|suspect| &suspect.entity)
 }
 
 /// Gives an incident the id and the beginning that it is known by.
@@ -69,7 +86,7 @@ pub(crate) fn keep_identity(incident: &mut IncidentDto, id: &str, known: Option<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::dto::incident::CauseDto;
+    use crate::http::dto::incident::{CauseDto, SuspectDto};
 
     fn incident(id: &str, state: &str) -> IncidentDto {
         IncidentDto {
@@ -85,6 +102,8 @@ mod tests {
             suspects: Vec::new(),
             affected: Vec::new(),
             entry_points: Vec::new(),
+            notes: Vec::new(),
+            similar: Vec::new(),
         }
     }
 
@@ -140,7 +159,7 @@ mod tests {
     fn what_people_know_to_be_over_is_not_told_as_new() {
         // `a1` ended at 10, after `b2` began.
         let verdict = check(&[("a1", "resolved")], &[("b2", "open")], &[]);
-        assert_eq!(verdict.adopted, Some(("b2".to_owned(), "a1".to_owned())));
+        assert_eq!(verdict.adopted, [("b2".to_owned(), "a1".to_owned())]);
         check(&[("a1", "resolved")], &[("b12", "open")], &["b12 open incident.opened"]);
     }
 
@@ -152,7 +171,34 @@ mod tests {
     #[test]
     fn an_open_incident_found_under_another_id_keeps_its_own() {
         let verdict = check(&[("a1", "open")], &[("b2", "open")], &["a1 open -"]);
-        assert_eq!(verdict.adopted, Some(("b2".to_owned(), "a1".to_owned())));
+        assert_eq!(verdict.adopted, [("b2".to_owned(), "a1".to_owned())]);
         assert_eq!(verdict.news[0].0.started_unix_nano, "1");
+    }
+
+    #[test]
+    fn several_open_incidents_are_told_apart_by_their_culprits() {
+        let of = |id: &str, culprit: &str| {
+            let mut incident = incident(id, "open");
+            incident.suspects.push(SuspectDto {
+                entity: EntityDto {
+                    kind: "service".to_owned(),
+                    name: culprit.to_owned(),
+                    service: None,
+                },
+                score: 0.5,
+                evidence: Vec::new(),
+            });
+            incident
+        };
+        let known = [Arc::new(of("a1", "cart")), Arc::new(of("b2", "mail"))];
+        let verdict = compare(&known, vec![of("c3", "mail"), of("d4", "cart")], Timestamp(77));
+        let pair = |engine: &str, known: &str| (engine.to_owned(), known.to_owned());
+        assert_eq!(verdict.adopted, [pair("d4", "a1"), pair("c3", "b2")]);
+        assert!(
+            verdict
+                .news
+                .iter()
+                .all(|(incident, event)| incident.is_open() && event.is_none())
+        );
     }
 }

@@ -3,6 +3,7 @@
 
 mod jaeger;
 mod live;
+mod notes;
 mod receiver;
 mod refusals;
 mod server;

@@ -26,6 +26,19 @@ test("a dead service is named, with the proof one click away", async ({ page }) 
   await keep(page, "mock-trace-phone");
 });
 
+test("an incident seen before says so, and a note is kept", async ({ page }) => {
+  await open(page, "down");
+  await expect(page.getByTestId("similar")).toContainText("payment was down");
+  await expect(page.getByTestId("similar")).toContainText("the disk was full");
+  const write = page.getByRole("textbox", { name: /What was it/ });
+  await expect(page.getByRole("button", { name: "Keep" })).toBeDisabled();
+  await write.fill("it was the certificate");
+  await page.getByRole("button", { name: "Keep" }).click();
+  await expect(page.getByRole("region", { name: "What is remembered" })).toContainText("it was the certificate");
+  await expect(write).toHaveValue("");
+  await keep(page, "mock-recall");
+});
+
 test("slow databases and broken caches read as what they are", async ({ page }) => {
   await open(page, "slow");
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("mysql-0 is slow");

@@ -4,7 +4,7 @@ import { createReadStream, existsSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
-import { operations, services, state } from "./system.mjs";
+import { note, operations, services, state } from "./system.mjs";
 import { found, trace } from "./trace.mjs";
 
 const dist = fileURLToPath(new URL("../dist/", import.meta.url));
@@ -23,8 +23,23 @@ function answer(url) {
   return null;
 }
 
+/** Reads the body and answers with what `work` makes of it. */
+function take(request, response, work) {
+  let body = "";
+  request.on("data", (chunk) => (body += chunk));
+  request.on("end", () => {
+    response.writeHead(201, { "content-type": "application/json" });
+    response.end(JSON.stringify(work(JSON.parse(body))));
+  });
+}
+
 const server = createServer((request, response) => {
   const url = new URL(request.url ?? "/", "http://mock");
+  const noted = /^\/api\/v1\/incidents\/([^/]+)\/notes$/.exec(url.pathname);
+  if (request.method === "POST" && noted) {
+    take(request, response, ({ text }) => note(current, noted[1], text));
+    return;
+  }
   if (url.pathname.startsWith("/mock/")) {
     current = url.pathname.slice("/mock/".length);
     response.end(current);

@@ -93,6 +93,24 @@ const past = incident(
   false,
 );
 
+const SIMILAR = [
+  {
+    id: "inc-0",
+    started_unix_nano: nanos(6 * 86_400_000),
+    resolved_unix_nano: nanos(6 * 86_400_000 - 1_200_000),
+    cause: "unavailable",
+    culprit: { kind: "service", name: "payment" },
+    likeness: 0.9,
+    notes: [
+      {
+        at_unix_nano: nanos(5 * 86_400_000),
+        author: "Ada",
+        text: "the disk was full of core dumps; runbook 7 empties it",
+      },
+    ],
+  },
+];
+
 const STATES = {
   healthy: { broken: {}, open: [] },
   down: {
@@ -182,6 +200,15 @@ function large() {
   ];
   return { graph: () => graph(edges, broken), incidents: () => ({ incidents: open }) };
 }
+
+/** Adds a note to an open incident of a state, as the server does. */
+export function note(name, id, text) {
+  const found = STATES[name].open.find((one) => one.id === id);
+  found.notes = [...(found.notes ?? []), { at_unix_nano: nanos(0), text }];
+  return found;
+}
+
+STATES.down.open[0].similar = SIMILAR;
 
 export function state(name) {
   if (name === "empty") return { graph: () => ({ ...graph([], {}) }), incidents: () => ({ incidents: [] }) };

@@ -1,5 +1,6 @@
 //! Incidents.
 
+use super::recall::{NoteDto, SimilarDto};
 use epicenter_incident::{Incident, State};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -32,6 +33,12 @@ pub struct IncidentDto {
     pub affected: Vec<AffectedDto>,
     /// Where people feel it.
     pub entry_points: Vec<String>,
+    /// What people wrote about it, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<NoteDto>,
+    /// Earlier incidents like it, the most alike first; at most 3.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub similar: Vec<SimilarDto>,
 }
 
 /// The kind of failure, and how sure that is.
@@ -177,6 +184,8 @@ impl From<&Incident> for IncidentDto {
                 })
                 .collect(),
             entry_points: incident.entry_points.clone(),
+            notes: Vec::new(),
+            similar: Vec::new(),
         }
     }
 }

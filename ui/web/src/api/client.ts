@@ -1,4 +1,4 @@
-/** The only place that calls fetch: one GET, with a time limit, and failures in words. */
+/** The only place that calls fetch, with a time limit, and failures in words. */
 
 /** No answer from the server after this long counts as unreachable. */
 const TIMEOUT_MS = 10_000;
@@ -20,11 +20,21 @@ export class ApiError extends Error {
 
 /** The JSON at `path`. Throws `ApiError`. */
 export async function get(path: string, signal?: AbortSignal): Promise<unknown> {
+  return call(path, { headers: { accept: "application/json" } }, signal);
+}
+
+/** Sends JSON to `path`; the JSON of the answer. Throws `ApiError`. */
+export async function post(path: string, body: unknown): Promise<unknown> {
+  const headers = { accept: "application/json", "content-type": "application/json" };
+  return call(path, { method: "POST", headers, body: JSON.stringify(body) });
+}
+
+async function call(path: string, request: RequestInit, signal?: AbortSignal): Promise<unknown> {
   const limit = AbortSignal.timeout(TIMEOUT_MS);
   let response: Response;
   try {
     response = await fetch(path, {
-      headers: { accept: "application/json" },
+      ...request,
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
     });
   } catch (cause) {

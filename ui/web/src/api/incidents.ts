@@ -1,13 +1,18 @@
-/** `GET /api/v1/incidents` */
+/** `GET /api/v1/incidents`, `POST /api/v1/incidents/{id}/notes` */
 
-import type { Entity, Incident, Suspect } from "../model/incident";
+import type { Entity, Incident, Note, Similar, Suspect } from "../model/incident";
 import { causeKind } from "../model/incident";
 import { timestamp } from "../model/time";
-import { get } from "./client";
+import { get, post } from "./client";
 import { list, number, object, text, textOrNull, texts } from "./read";
 
 export async function fetchIncidents(signal?: AbortSignal): Promise<Incident[]> {
   return list(object(await get("/api/v1/incidents", signal)).incidents, readIncident);
+}
+
+/** Adds a note; the incident with it. Throws `ApiError`. */
+export async function addNote(id: string, text: string): Promise<Incident> {
+  return readIncident(await post(`/api/v1/incidents/${encodeURIComponent(id)}/notes`, { text }));
 }
 
 export function readIncident(value: unknown): Incident {
@@ -26,6 +31,24 @@ export function readIncident(value: unknown): Incident {
       impact: number(object(one).impact),
     })),
     entryPoints: texts(dto.entry_points),
+    notes: list(dto.notes, readNote),
+    similar: list(dto.similar, readSimilar),
+  };
+}
+
+function readNote(value: unknown): Note {
+  const dto = object(value);
+  return { at: timestamp(dto.at_unix_nano), author: textOrNull(dto.author), text: text(dto.text) };
+}
+
+function readSimilar(value: unknown): Similar {
+  const dto = object(value);
+  return {
+    id: text(dto.id),
+    started: timestamp(dto.started_unix_nano),
+    cause: causeKind(dto.cause),
+    culprit: dto.culprit ? readEntity(dto.culprit) : null,
+    notes: list(dto.notes, readNote),
   };
 }
 

@@ -38,6 +38,22 @@ export interface Affected {
   readonly impact: number;
 }
 
+/** What somebody wrote about an incident. */
+export interface Note {
+  readonly at: Timestamp;
+  readonly author: string | null;
+  readonly text: string;
+}
+
+/** An earlier incident like this one. */
+export interface Similar {
+  readonly id: string;
+  readonly started: Timestamp;
+  readonly cause: CauseKind;
+  readonly culprit: Entity | null;
+  readonly notes: readonly Note[];
+}
+
 export interface Incident {
   readonly id: string;
   readonly open: boolean;
@@ -48,6 +64,8 @@ export interface Incident {
   readonly suspects: readonly Suspect[];
   readonly affected: readonly Affected[];
   readonly entryPoints: readonly string[];
+  readonly notes: readonly Note[];
+  readonly similar: readonly Similar[];
 }
 
 const PREDICATE: Record<CauseKind, string> = {
@@ -111,6 +129,11 @@ export function sentence(incident: Incident): Sentence {
   return culprit
     ? { culprit: entityLabel(culprit), predicate }
     : { culprit: "Something", predicate: incident.open ? "is wrong" : "was wrong" };
+}
+
+/** What a culprit did in an incident that is over. */
+export function happened(kind: CauseKind): string {
+  return PREDICATE_PAST[kind];
 }
 
 export function explain(kind: CauseKind): string {

@@ -1,8 +1,15 @@
 /** Server data lives in the query cache: what is polled, how often, and what stays when the server is gone. */
 
-import { keepPreviousData, QueryClient, useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import {
+  keepPreviousData,
+  QueryClient,
+  useInfiniteQuery,
+  useMutation,
+  useQuery,
+  useQueryClient,
+} from "@tanstack/react-query";
 import { fetchGraph } from "../api/graph";
-import { fetchIncidents } from "../api/incidents";
+import { addNote, fetchIncidents } from "../api/incidents";
 import { fetchOperations, fetchServices, fetchTrace, searchTraces } from "../api/traces";
 import type { SearchQuery } from "../model/search";
 import { toParams } from "../model/search";
@@ -24,6 +31,16 @@ export function useIncidents() {
     queryFn: ({ signal }) => fetchIncidents(signal),
     refetchInterval: POLL_MS,
     refetchIntervalInBackground: true,
+  });
+}
+
+/** Writes a note about an incident; the incidents are read again when it is kept. */
+export function useAddNote(id: string) {
+  const cache = useQueryClient();
+  return useMutation({
+    networkMode: "always",
+    mutationFn: (text: string) => addNote(id, text),
+    onSuccess: () => cache.invalidateQueries({ queryKey: ["incidents"] }),
   });
 }
 

@@ -10,6 +10,7 @@ import { Calm, Empty } from "./calm";
 import { GraphPanel } from "./graph_panel";
 import { History } from "./history";
 import { Headline } from "./headline";
+import { Recall } from "./recall";
 import { Shaken, Why } from "./why";
 
 const NOTHING: Graph = { at: 0n as Graph["at"], windowNs: 0n as Graph["windowNs"], nodes: [], edges: [] };
@@ -59,6 +60,7 @@ export function LivePage(): ReactElement {
             <div className="aside">
               <Why incident={incident} />
               <Shaken incident={incident} />
+              <Recall incident={incident} />
             </div>
           )}
           <GraphPanel graph={graph} incident={incident} />
