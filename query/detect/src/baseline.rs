@@ -5,7 +5,7 @@
 //! among the periods moves them, which means and standard deviations do not survive (the system "at rest" of real
 //! recordings has slow episodes in it).
 
-use crate::stats::quantile;
+use crate::stats::{mean_share, quantile};
 use epicenter_graph::{EdgeKey, EdgeStats, OpKey, OpStats, Sketch, Window};
 use epicenter_schema::DurationNs;
 use std::collections::VecDeque;
@@ -108,7 +108,12 @@ impl Baseline {
         for period in &self.periods {
             high = high.max(count(&period.window) as f64 / period.length.as_secs_f64().max(1e-9));
         }
-        (count(&self.total) as f64 / self.seconds.max(1e-9), high)
+        (self.mean_rate(count), high)
+    }
+
+    /// The mean alone: one look at the sum of the periods.
+    pub fn mean_rate(&self, count: impl Fn(&Window) -> u64) -> f64 {
+        count(&self.total) as f64 / self.seconds.max(1e-9)
     }
 
     /// The usual range of a duration of an operation, if there is any; `now` is how many values it is compared with.
@@ -135,6 +140,12 @@ impl Baseline {
         range(sketches.iter(), now)
     }
 
+    /// The mean of [`Baseline::share`] alone: one look at the sum of the periods.
+    pub fn mean_share(&self, count: impl Fn(&Window) -> Option<(u64, u64)>) -> Option<f64> {
+        let (hits, spans) = count(&self.total).filter(|(_, spans)| *spans > 0)?;
+        Some(mean_share(hits, spans))
+    }
+
     /// The usual share: `count` gives hits and spans of a window. Where the present has `now` spans, the drift is that
     /// of stretches of about as many.
     pub fn share(&self, count: impl Fn(&Window) -> Option<(u64, u64)>, now: u64) -> Option<Share> {
@@ -142,7 +153,7 @@ impl Baseline {
         if spans == 0 {
             return None;
         }
-        let mean = (hits as f64 + 0.5) / (spans as f64 + 1.0);
+        let mean = mean_share(hits, spans);
         let enough = now.min(spans / 8).max(VALUES_FEW);
         let mut shares = Vec::new();
         let (mut h, mut n) = (0, 0);
@@ -183,6 +194,10 @@ fn range<'a>(sketches: impl Iterator<Item = &'a Sketch>, now: u64) -> Option<Ran
     let mut count = 0;
     for sketch in sketches {
         count += sketch.count();
+        if rest.count() == 0 && sketch.count() >= enough {
+            typical.push(sketch.typical());
+            continue;
+        }
         rest.merge(sketch);
         if rest.count() >= enough {
             typical.push(rest.typical());
