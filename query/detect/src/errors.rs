@@ -20,7 +20,7 @@ pub(crate) fn detect(window: &Window, baseline: &Baseline, names: &Names, found:
             continue;
         }
         let usual = baseline
-            .share(|w| w.ops.get(&key).map(|op| (op.entry_errors, op.entries)), op.entries)
+            .op_share(&key, |op| (op.entry_errors, op.entries), op.entries)
             .map_or(UNKNOWN_SHARE, |share| share.high);
         push(
             Place::Operation(key),
@@ -35,7 +35,7 @@ pub(crate) fn detect(window: &Window, baseline: &Baseline, names: &Names, found:
             continue;
         }
         let usual = baseline
-            .share(|w| w.edges.get(&key).map(|edge| (edge.errors, edge.count)), edge.count)
+            .edge_share(&key, |edge| (edge.errors, edge.count), edge.count)
             .map_or(UNKNOWN_SHARE, |share| share.high);
         push(Place::Edge(key), (edge.errors, edge.count), usual, false, found);
     }

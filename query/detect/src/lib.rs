@@ -5,6 +5,7 @@
 
 mod baseline;
 mod errors;
+mod history;
 mod latency;
 mod silence;
 pub mod stats;

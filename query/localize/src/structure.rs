@@ -29,7 +29,6 @@ pub(crate) fn blame(scene: &Scene<'_>, ledger: &mut Ledger) {
         let Some(rest) = at_rest(&key) else { continue };
         let mut children: Vec<(NameId, NameId)> = children(op, rest).collect();
         children.sort_unstable_by_key(|(service, name)| (scene.name(*service), scene.name(*name)));
-        children.dedup();
         for child in children {
             change(scene, &key, (op, rest), child, ledger);
         }
@@ -38,14 +37,13 @@ pub(crate) fn blame(scene: &Scene<'_>, ledger: &mut Ledger) {
 
 /// The children that so many more or fewer spans have than at rest that it may mean something.
 fn children<'a>(op: &'a OpStats, rest: &'a OpStats) -> impl Iterator<Item = (NameId, NameId)> + 'a {
-    let all = op.children.keys().chain(rest.children.keys()).copied();
-    all.filter(move |child| {
-        let having = |op: &OpStats| op.children.get(child).copied().unwrap_or(0);
-        let now = having(op) as f64 / op.count.max(1) as f64;
-        let at_rest = having(rest) as f64 / rest.count.max(1) as f64;
-        (now - at_rest).abs() >= CHANGE_MIN / 2.0
-            && (now - mean_share(having(rest), rest.count)).abs() >= CHANGE_MIN
-    })
+    let all = op.children.beside(&rest.children);
+    let moved = all.filter(|(_, now, at_rest)| {
+        let share = *now as f64 / op.count.max(1) as f64;
+        let usual = *at_rest as f64 / rest.count.max(1) as f64;
+        (share - usual).abs() >= CHANGE_MIN / 2.0 && (share - mean_share(*at_rest, rest.count)).abs() >= CHANGE_MIN
+    });
+    moved.map(|(child, ..)| child)
 }
 
 fn change(
@@ -56,10 +54,7 @@ fn change(
     ledger: &mut Ledger,
 ) {
     let having = |op: &OpStats| op.children.get(&child).copied().unwrap_or(0);
-    let Some(usual) = scene
-        .baseline
-        .share(|w| w.ops.get(key).map(|op| (having(op), op.count)), op.count)
-    else {
+    let Some(usual) = scene.baseline.op_share(key, |op| (having(op), op.count), op.count) else {
         return;
     };
     let now = having(op) as f64 / op.count.max(1) as f64;
