@@ -3,7 +3,7 @@
 
 use crate::Scene;
 use crate::verdict::Affected;
-use epicenter_graph::{EntityKind, Sketch};
+use epicenter_graph::{EntityKind, OpKey, OpStats, Sketch};
 use std::collections::BTreeMap;
 
 /// Services and entry points listed.
@@ -33,13 +33,8 @@ struct Suffering {
 pub(crate) fn list(scene: &Scene<'_>) -> (Vec<Affected>, Vec<String>) {
     let mut services: BTreeMap<&str, Suffering> = BTreeMap::new();
     let mut entries: Vec<(f64, String)> = Vec::new();
-    for (key, op) in scene.ops(|_, op| op.entries > 0) {
-        let past = scene.baseline.total().ops.get(&key);
-        let usual_errors = past.map_or(0.0, |past| past.entry_errors as f64 / past.entries.max(1) as f64);
-        let failing = (op.entry_errors as f64 / op.entries as f64 - usual_errors).max(0.0);
-        let impact = failing.max(past.map_or(0.0, |past| slow_share(&op.duration, &past.duration)));
+    for (key, op, impact) in suffering(scene) {
         let service = services.entry(scene.name(key.service)).or_default();
-        service.requests += op.entries as f64;
         service.suffer += impact * op.entries as f64;
         if op.roots > 0 && impact >= IMPACT_MIN {
             entries.push((
@@ -49,6 +44,11 @@ pub(crate) fn list(scene: &Scene<'_>) -> (Vec<Affected>, Vec<String>) {
         }
     }
     callers(scene, &mut services);
+    for (key, op) in scene.window.ops.iter().filter(|(_, op)| op.entries > 0) {
+        if let Some(service) = services.get_mut(scene.name(key.service)) {
+            service.requests += op.entries as f64;
+        }
+    }
     let mut affected: Vec<Affected> = services
         .into_iter()
         .map(|(service, s)| Affected {
@@ -62,6 +62,27 @@ pub(crate) fn list(scene: &Scene<'_>) -> (Vec<Affected>, Vec<String>) {
     entries.sort_by(|a, b| b.0.total_cmp(&a.0));
     entries.truncate(ENTRY_POINTS_MAX);
     (affected, entries.into_iter().map(|(_, name)| name).collect())
+}
+
+/// The entries of services of which some requests suffer, in the order of their names, with the share that does.
+pub(crate) fn suffering<'a>(scene: &Scene<'a>) -> Vec<(OpKey, &'a OpStats, f64)> {
+    let entries = scene.window.ops.iter().filter(|(_, op)| op.entries > 0);
+    let mut suffering: Vec<_> = entries
+        .map(|(key, op)| (*key, op, impact(op, scene.baseline.total().ops.get(key))))
+        .filter(|(_, _, impact)| *impact > 0.0)
+        .collect();
+    suffering.sort_unstable_by_key(|(key, ..)| (scene.name(key.service), scene.name(key.name), key.kind));
+    suffering
+}
+
+/// Share of the requests at an entry that fail or are slow beyond the usual.
+fn impact(op: &OpStats, past: Option<&OpStats>) -> f64 {
+    let Some(past) = past else {
+        return op.entry_errors as f64 / op.entries as f64;
+    };
+    let usual_errors = past.entry_errors as f64 / past.entries.max(1) as f64;
+    let failing = (op.entry_errors as f64 / op.entries as f64 - usual_errors).max(0.0);
+    failing.max(slow_share(&op.duration, &past.duration))
 }
 
 /// A callee that died sends no requests of its own to count: its callers' failed calls speak for it.
