@@ -9,6 +9,7 @@ mod history;
 mod latency;
 mod silence;
 pub mod stats;
+mod strongest;
 mod symptom;
 mod traffic;
 

@@ -144,17 +144,19 @@ impl Sketch {
         if self.count == 0 {
             return 0.0;
         }
-        // One walk: the quantiles are in rising order, and so are the ranks.
+        // One walk: each rank is no lower than the one before, or one below it and then in this bucket or the last one.
         let mut buckets = self.buckets.iter();
         let (mut seen, mut value) = (0, 0.0);
+        let mut last = (seen, value);
         let mut at_rank = |rank: u64| {
             while seen <= rank
                 && let Some((bucket, count)) = buckets.next()
             {
+                last = (seen, value);
                 seen += u64::from(*count);
                 value = middle(*bucket);
             }
-            value
+            if rank < last.0 { last.1 } else { value }
         };
         let quantile = |q: &f64| {
             let rank = q * (self.count - 1) as f64;
