@@ -5,8 +5,9 @@
 //! among the periods moves them, which means and standard deviations do not survive (the system "at rest" of real
 //! recordings has slow episodes in it).
 
-use crate::renewal::{PERIODS_MIN, Renewals};
-use crate::stats::quantile;
+use crate::history::Rows;
+use crate::renewal::{self, Renewals};
+use crate::stats::{mean_share, quantile};
 use epicenter_graph::{EdgeKey, EdgeStats, NameId, OpKey, OpStats, Sketch, Window};
 use epicenter_schema::DurationNs;
 use std::collections::VecDeque;
@@ -14,6 +15,10 @@ use std::collections::VecDeque;
 /// Periods remembered: two hours of half minutes. When they are full, the oldest eighth is forgotten at once, so that the
 /// sum is seldom made anew.
 const PERIODS_MAX: usize = 240;
+/// Operations and edges remembered in all periods together, about two thirds of a kilobyte each; a large system is
+/// remembered for a shorter time, though not for fewer than these periods.
+const KEYS_MAX: usize = 3_000_000;
+const PERIODS_MIN: usize = 8;
 const PERIODS_FORGOTTEN: usize = PERIODS_MAX / 8;
 /// Quantile over the periods that is called high.
 const HIGH: f64 = 0.9;
@@ -57,9 +62,10 @@ pub struct Share {
     pub count: u64,
 }
 
+/// What a period is apart from its operations and edges, which are kept by key.
 #[derive(Clone, Debug, Default)]
 struct Period {
-    window: Window,
+    rest: Window,
     length: DurationNs,
 }
 
@@ -67,44 +73,59 @@ struct Period {
 #[derive(Clone, Debug, Default)]
 pub struct Baseline {
     periods: VecDeque<Period>,
+    /// Number of the first of them.
+    first: u32,
+    ops: Rows<OpKey, OpStats>,
+    edges: Rows<EdgeKey, EdgeStats>,
     total: Window,
     seconds: f64,
-    /// Periods that were ever added.
-    added: u64,
     renewals: Renewals,
 }
 
 impl Baseline {
     /// Adds a period; the oldest are forgotten when there are too many.
-    pub fn push(&mut self, window: Window, length: DurationNs) {
+    pub fn push(&mut self, mut window: Window, length: DurationNs) {
+        let number = self.next();
         if !self.is_empty() {
-            self.renewals.take(&window, &self.total, self.added);
+            self.renewals.take(&window, &self.total, number);
         }
-        self.added += 1;
         self.total.merge(&window);
         self.seconds += length.as_secs_f64();
-        self.periods.push_back(Period { window, length });
-        if self.periods.len() > PERIODS_MAX {
-            self.periods.drain(..PERIODS_FORGOTTEN);
-            self.total = Window::default();
-            self.seconds = 0.0;
-            for period in &self.periods {
-                self.total.merge(&period.window);
-                self.seconds += period.length.as_secs_f64();
-            }
-            self.renewals.forget(self.first());
+        self.ops.push(number, std::mem::take(&mut window.ops));
+        self.edges.push(number, std::mem::take(&mut window.edges));
+        self.periods.push_back(Period { rest: window, length });
+        let is_full = |me: &Self| me.periods.len() > PERIODS_MAX || me.ops.len() + me.edges.len() > KEYS_MAX;
+        if is_full(self) && self.periods.len() > PERIODS_MIN {
+            self.forget(PERIODS_FORGOTTEN.min(self.periods.len().div_ceil(8)));
         }
     }
 
-    /// Number of the first period that is remembered.
-    fn first(&self) -> u64 {
-        self.added - self.periods.len() as u64
+    /// Number of the period that is added next.
+    fn next(&self) -> u32 {
+        self.first + self.periods.len() as u32
     }
 
     /// Whether the work of a service changed so lately that it is not known yet what it takes.
     pub(crate) fn is_unsettled(&self, service: NameId) -> bool {
         let since = self.renewals.since(service);
-        since > self.first() && self.added - since < PERIODS_MIN
+        since > self.first && self.next() - since < renewal::PERIODS_MIN
+    }
+
+    fn forget(&mut self, count: usize) {
+        self.periods.drain(..count);
+        self.first += count as u32;
+        self.ops.forget(self.first);
+        self.edges.forget(self.first);
+        self.renewals.forget(self.first);
+        let mut total = Window::default();
+        total.ops = self.ops.sums(OpStats::merge);
+        total.edges = self.edges.sums(EdgeStats::merge);
+        self.seconds = 0.0;
+        for period in &self.periods {
+            total.merge(&period.rest);
+            self.seconds += period.length.as_secs_f64();
+        }
+        self.total = total;
     }
 
     /// True before the first period.
@@ -122,80 +143,96 @@ impl Baseline {
         self.seconds
     }
 
-    /// How many a second of what `count` counts: the mean, and the highest of any period.
-    pub fn rate(&self, count: impl Fn(&Window) -> u64) -> (f64, f64) {
-        let mut high = 0.0f64;
-        for period in &self.periods {
-            high = high.max(count(&period.window) as f64 / period.length.as_secs_f64().max(1e-9));
-        }
-        (count(&self.total) as f64 / self.seconds.max(1e-9), high)
+    /// How many a second of what `count` counts of an operation: the mean, and the highest of any period.
+    pub fn op_rate(&self, key: &OpKey, count: impl Fn(&OpStats) -> u64) -> (f64, f64) {
+        let rate = |(number, op): &(u32, OpStats)| {
+            let length = self.periods[(number - self.first) as usize].length;
+            count(op) as f64 / length.as_secs_f64().max(1e-9)
+        };
+        let high = self.ops.of(key).iter().map(rate).fold(0.0, f64::max);
+        (self.mean_rate(|w| w.ops.get(key).map_or(0, &count)), high)
+    }
+
+    /// How many a second of what `count` counts of everything at rest.
+    pub fn mean_rate(&self, count: impl Fn(&Window) -> u64) -> f64 {
+        count(&self.total) as f64 / self.seconds.max(1e-9)
     }
 
     /// The usual range of a duration of an operation, if there is any; `now` is how many values it is compared with.
     pub fn op_range(&self, key: &OpKey, which: impl Fn(&OpStats) -> &Sketch, now: u64) -> Option<Range> {
-        let old = self.renewals.since(key.service).saturating_sub(self.first());
-        let old = if self.is_unsettled(key.service) { 0 } else { old };
-        let sketches = self
-            .periods
-            .iter()
-            .skip(usize::try_from(old).unwrap_or(0))
-            .filter_map(|period| period.window.ops.get(key).map(&which));
-        range(sketches, now)
+        let since = self.renewals.since(key.service);
+        let since = if self.is_unsettled(key.service) { 0 } else { since };
+        let periods = self.ops.of(key).iter().filter(|(number, _)| *number >= since);
+        range(periods.map(|(_, op)| which(op)), now)
     }
 
     /// The usual range of a duration of an edge.
     pub fn edge_range(&self, key: &EdgeKey, which: impl Fn(&EdgeStats) -> &Sketch, now: u64) -> Option<Range> {
-        let sketches = self
-            .periods
-            .iter()
-            .filter_map(|period| period.window.edges.get(key).map(&which));
-        range(sketches, now)
+        range(self.edges.of(key).iter().map(|(_, edge)| which(edge)), now)
     }
 
-    /// The usual range of whatever sketch `of` makes of a period.
-    pub fn range_of(&self, of: impl Fn(&Window) -> Option<Sketch>, now: u64) -> Option<Range> {
-        let sketches: Vec<Sketch> = self.periods.iter().filter_map(|period| of(&period.window)).collect();
-        range(sketches.iter(), now)
+    /// The usual range of a duration of several operations together.
+    pub fn ops_range(&self, keys: &[OpKey], which: impl Fn(&OpStats) -> &Sketch, now: u64) -> Option<Range> {
+        range(self.ops.together(keys, which).iter(), now)
     }
 
-    /// The usual share: `count` gives hits and spans of a window. Where the present has `now` spans, the drift is that
-    /// of stretches of about as many.
-    pub fn share(&self, count: impl Fn(&Window) -> Option<(u64, u64)>, now: u64) -> Option<Share> {
-        let (hits, spans) = count(&self.total)?;
-        if spans == 0 {
-            return None;
-        }
-        let mean = (hits as f64 + 0.5) / (spans as f64 + 1.0);
-        let enough = now.min(spans / 8).max(VALUES_FEW);
-        let mut shares = Vec::new();
-        let (mut h, mut n) = (0, 0);
-        for period in &self.periods {
-            let Some((hits, spans)) = count(&period.window) else {
-                continue;
-            };
-            h += hits;
-            n += spans;
-            if n >= enough {
-                shares.push(h as f64 / n as f64);
-                (h, n) = (0, 0);
-            }
-        }
-        shares.sort_by(f64::total_cmp);
-        let (low, high) = if shares.len() >= 4 {
-            (
-                quantile(&shares, 1.0 - HIGH).unwrap_or(mean),
-                quantile(&shares, HIGH).unwrap_or(mean),
-            )
-        } else {
-            (mean, mean)
-        };
-        Some(Share {
-            mean,
-            low: low.min(mean),
-            high: high.max(mean),
-            count: spans,
-        })
+    /// The usual range of a duration of several edges together.
+    pub fn edges_range(&self, keys: &[EdgeKey], which: impl Fn(&EdgeStats) -> &Sketch, now: u64) -> Option<Range> {
+        range(self.edges.together(keys, which).iter(), now)
     }
+
+    /// The mean of a usual share alone; `count` gives hits and spans of the sum of the periods.
+    pub fn mean_share(&self, count: impl Fn(&Window) -> Option<(u64, u64)>) -> Option<f64> {
+        let (hits, spans) = count(&self.total).filter(|(_, spans)| *spans > 0)?;
+        Some(mean_share(hits, spans))
+    }
+
+    /// The usual share of an operation's spans: `count` gives hits and spans. Where the present has `now` spans, the
+    /// drift is that of stretches of about as many.
+    pub fn op_share(&self, key: &OpKey, count: impl Fn(&OpStats) -> (u64, u64), now: u64) -> Option<Share> {
+        let total = self.total.ops.get(key).map(&count)?;
+        share(total, self.ops.of(key).iter().map(|(_, op)| count(op)), now)
+    }
+
+    /// The usual share of an edge's calls.
+    pub fn edge_share(&self, key: &EdgeKey, count: impl Fn(&EdgeStats) -> (u64, u64), now: u64) -> Option<Share> {
+        let total = self.total.edges.get(key).map(&count)?;
+        share(total, self.edges.of(key).iter().map(|(_, edge)| count(edge)), now)
+    }
+}
+
+/// How the shares of stretches of about `now` spans drift.
+fn share((hits, spans): (u64, u64), periods: impl Iterator<Item = (u64, u64)>, now: u64) -> Option<Share> {
+    if spans == 0 {
+        return None;
+    }
+    let mean = mean_share(hits, spans);
+    let enough = now.min(spans / 8).max(VALUES_FEW);
+    let mut shares = Vec::new();
+    let (mut h, mut n) = (0, 0);
+    for (hits, spans) in periods {
+        h += hits;
+        n += spans;
+        if n >= enough {
+            shares.push(h as f64 / n as f64);
+            (h, n) = (0, 0);
+        }
+    }
+    shares.sort_unstable_by(f64::total_cmp);
+    let (low, high) = if shares.len() >= 4 {
+        (
+            quantile(&shares, 1.0 - HIGH).unwrap_or(mean),
+            quantile(&shares, HIGH).unwrap_or(mean),
+        )
+    } else {
+        (mean, mean)
+    };
+    Some(Share {
+        mean,
+        low: low.min(mean),
+        high: high.max(mean),
+        count: spans,
+    })
 }
 
 /// Typical values of stretches of enough values each, in the order of time.
@@ -206,6 +243,10 @@ fn range<'a>(sketches: impl Iterator<Item = &'a Sketch>, now: u64) -> Option<Ran
     let mut count = 0;
     for sketch in sketches {
         count += sketch.count();
+        if rest.count() == 0 && sketch.count() >= enough {
+            typical.push(sketch.typical());
+            continue;
+        }
         rest.merge(sketch);
         if rest.count() >= enough {
             typical.push(rest.typical());
@@ -215,7 +256,7 @@ fn range<'a>(sketches: impl Iterator<Item = &'a Sketch>, now: u64) -> Option<Ran
     if typical.is_empty() && rest.count() > 0 {
         typical.push(rest.typical());
     }
-    typical.sort_by(f64::total_cmp);
+    typical.sort_unstable_by(f64::total_cmp);
     Some(Range {
         median: quantile(&typical, 0.5)?,
         high: quantile(&typical, HIGH)?,

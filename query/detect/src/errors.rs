@@ -4,8 +4,9 @@
 //! and three failures of five requests are not yet one either.
 
 use crate::stats::excess_of_share;
+use crate::strongest::{Candidate, strongest};
 use crate::{Baseline, Place, Signal, Symptom};
-use epicenter_graph::{Names, Window};
+use epicenter_graph::Window;
 
 /// Fewer percent points above the usual are nobody's emergency.
 const RISE_MIN: f64 = 0.05;
@@ -14,50 +15,76 @@ const UNKNOWN_SHARE: f64 = 0.10;
 /// Least usual share: one failure in two hundred surprises nobody.
 const SHARE_MIN: f64 = 0.005;
 
-pub(crate) fn detect(window: &Window, baseline: &Baseline, names: &Names, found: &mut Vec<Symptom>) {
-    for (key, op) in window.ops_sorted(names) {
-        if is_rare(op.entry_errors, op.entries) {
-            continue;
-        }
-        let usual = baseline
-            .share(|w| w.ops.get(&key).map(|op| (op.entry_errors, op.entries)), op.entries)
-            .map_or(UNKNOWN_SHARE, |share| share.high);
-        push(
-            Place::Operation(key),
-            (op.entry_errors, op.entries),
+/// A place with so many failures.
+struct Failing {
+    place: Place,
+    errors: u64,
+    count: u64,
+    at_entry: bool,
+}
+
+impl Failing {
+    fn share(&self) -> f64 {
+        self.errors as f64 / self.count.max(1) as f64
+    }
+
+    fn nats(&self, usual: f64) -> f64 {
+        excess_of_share(self.errors, self.count, usual.max(SHARE_MIN))
+    }
+
+    /// What the sum of the periods says is the least that can be usual.
+    fn candidate(self, baseline: &Baseline) -> Option<Candidate<Self>> {
+        let least = baseline.mean_share(|w| match &self.place {
+            Place::Operation(key) => w.ops.get(key).map(|op| (op.entry_errors, op.entries)),
+            Place::Edge(key) => w.edges.get(key).map(|edge| (edge.errors, edge.count)),
+            Place::Service(_) => None,
+        });
+        let least = least.unwrap_or(UNKNOWN_SHARE);
+        (self.share() >= least + RISE_MIN).then(|| Candidate {
+            bound: self.nats(least),
+            of: self,
+        })
+    }
+
+    fn judge(&self, baseline: &Baseline) -> Option<Symptom> {
+        let usual = match &self.place {
+            Place::Operation(key) => baseline.op_share(key, |op| (op.entry_errors, op.entries), self.count),
+            Place::Edge(key) => baseline.edge_share(key, |edge| (edge.errors, edge.count), self.count),
+            Place::Service(_) => None,
+        };
+        let usual = usual.map_or(UNKNOWN_SHARE, |share| share.high);
+        (self.share() >= usual + RISE_MIN).then(|| Symptom {
+            signal: Signal::Errors,
+            place: self.place,
+            nats: self.nats(usual),
+            value: self.share(),
             usual,
-            op.roots > 0,
-            found,
-        );
+            at_entry: self.at_entry,
+        })
     }
-    for (key, edge) in window.edges_sorted(names) {
-        if is_rare(edge.errors, edge.count) {
-            continue;
-        }
-        let usual = baseline
-            .share(|w| w.edges.get(&key).map(|edge| (edge.errors, edge.count)), edge.count)
-            .map_or(UNKNOWN_SHARE, |share| share.high);
-        push(Place::Edge(key), (edge.errors, edge.count), usual, false, found);
-    }
+}
+
+pub(crate) fn detect(window: &Window, baseline: &Baseline, found: &mut Vec<Symptom>) {
+    let ops = window.ops.iter().map(|(key, op)| Failing {
+        place: Place::Operation(*key),
+        errors: op.entry_errors,
+        count: op.entries,
+        at_entry: op.roots > 0,
+    });
+    let edges = window.edges.iter().map(|(key, edge)| Failing {
+        place: Place::Edge(*key),
+        errors: edge.errors,
+        count: edge.count,
+        at_entry: false,
+    });
+    let failing = ops
+        .chain(edges)
+        .filter(|failing| !is_rare(failing.errors, failing.count));
+    let candidates = failing.filter_map(|failing| failing.candidate(baseline)).collect();
+    found.extend(strongest(candidates, |failing| failing.judge(baseline)));
 }
 
 /// Too few to be a symptom whatever is usual: most places, and the past need not be asked.
 fn is_rare(errors: u64, count: u64) -> bool {
     errors == 0 || (errors as f64) < RISE_MIN * count as f64
-}
-
-fn push(place: Place, (errors, count): (u64, u64), usual: f64, at_entry: bool, found: &mut Vec<Symptom>) {
-    let value = errors as f64 / count.max(1) as f64;
-    if value < usual + RISE_MIN {
-        return;
-    }
-    let nats = excess_of_share(errors, count, usual.max(SHARE_MIN));
-    found.push(Symptom {
-        signal: Signal::Errors,
-        place,
-        nats,
-        value,
-        usual,
-        at_entry,
-    });
 }

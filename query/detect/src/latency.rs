@@ -5,8 +5,9 @@
 
 use crate::renewal::callers_of_new;
 use crate::stats::excess_of_share;
-use crate::{Baseline, Place, Range, Signal, Symptom};
-use epicenter_graph::{Callee, Names, Sketch, Window};
+use crate::strongest::{Candidate, strongest};
+use crate::{Baseline, Place, Signal, Symptom};
+use epicenter_graph::{Callee, Sketch, Window};
 
 /// The single values are compared with this quantile at rest.
 const TAIL: f64 = 0.95;
@@ -22,30 +23,38 @@ const FELT_SHARE: f64 = 0.1;
 /// Values that the range at rest must rest on.
 const VALUES_MIN: u64 = 20;
 
-pub(crate) fn detect(window: &Window, baseline: &Baseline, names: &Names, found: &mut Vec<Symptom>) {
-    let changed = callers_of_new(window, baseline.total());
-    for (key, op) in window.ops_sorted(names) {
-        if op.entries == 0 {
-            continue;
-        }
-        let past = baseline.total().ops.get(&key).map(|op| &op.duration);
+/// A place with its durations now and at rest.
+struct Timed<'a> {
+    place: Place,
+    now: &'a Sketch,
+    /// What [`TAIL`] of the durations at rest do not exceed.
+    tail: f64,
+    at_entry: bool,
+}
+
+pub(crate) fn detect(window: &Window, baseline: &Baseline, found: &mut Vec<Symptom>) {
+    let rest = baseline.total();
+    let changed = callers_of_new(window, rest);
+    let ops = window.ops.iter().filter(|(_, op)| op.entries > 0);
+    let ops = ops.filter_map(|(key, op)| {
+        let past = &rest.ops.get(key)?.duration;
         // What changed is slower by what it does more, until that is felt.
-        if (changed.contains(&key.service) || baseline.is_unsettled(key.service))
-            && !(op.roots > 0 && past.is_some_and(|past| is_felt(&op.duration, past)))
-        {
-            continue;
+        let is_changed = changed.contains(&key.service) || baseline.is_unsettled(key.service);
+        if is_changed && !(op.roots > 0 && is_felt(&op.duration, past)) {
+            return None;
         }
-        let range = || baseline.op_range(&key, |op| &op.duration, op.entries);
-        push(Place::Operation(key), &op.duration, past, range, op.roots > 0, found);
-    }
-    for (key, edge) in window.edges_sorted(names) {
-        if matches!(key.callee, Callee::Service(_)) {
-            continue;
-        }
-        let past = baseline.total().edges.get(&key).map(|edge| &edge.client);
-        let range = || baseline.edge_range(&key, |edge| &edge.client, edge.count);
-        push(Place::Edge(key), &edge.client, past, range, false, found);
-    }
+        candidate(Place::Operation(*key), &op.duration, past, op.roots > 0)
+    });
+    let edges = window
+        .edges
+        .iter()
+        .filter(|(key, _)| !matches!(key.callee, Callee::Service(_)));
+    let edges = edges.filter_map(|(key, edge)| {
+        let past = &rest.edges.get(key)?.client;
+        candidate(Place::Edge(*key), &edge.client, past, false)
+    });
+    let candidates = ops.chain(edges).collect();
+    found.extend(strongest(candidates, |timed| judge(timed, baseline)));
 }
 
 /// Whether many requests take far longer than hardly any did at rest.
@@ -53,36 +62,42 @@ fn is_felt(now: &Sketch, past: &Sketch) -> bool {
     now.share_above(FELT_TIMES * past.quantile(FELT_QUANTILE)) >= FELT_SHARE
 }
 
-fn push(
-    place: Place,
-    now: &Sketch,
-    past: Option<&Sketch>,
-    range: impl FnOnce() -> Option<Range>,
-    at_entry: bool,
-    found: &mut Vec<Symptom>,
-) {
-    let Some(past) = past.filter(|past| past.count() >= VALUES_MIN) else {
-        return;
-    };
-    // Nearly every place ends here, before the periods are asked.
-    let tail = past.quantile(TAIL);
-    if excess_of_share(now.count_above(tail), now.count(), TAIL_SHARE) == 0.0 {
-        return;
+/// Nearly no place is one: the single values alone decide that, before the periods are asked.
+fn candidate<'a>(place: Place, now: &'a Sketch, past: &Sketch, at_entry: bool) -> Option<Candidate<Timed<'a>>> {
+    if past.count() < VALUES_MIN {
+        return None;
     }
-    let Some(range) = range() else { return };
+    let tail = past.quantile(TAIL);
+    let bound = excess_of_share(now.count_above(tail), now.count(), TAIL_SHARE);
+    (bound > 0.0).then_some(Candidate {
+        bound,
+        of: Timed {
+            place,
+            now,
+            tail,
+            at_entry,
+        },
+    })
+}
+
+fn judge(timed: &Timed<'_>, baseline: &Baseline) -> Option<Symptom> {
+    let now = timed.now;
+    let range = match &timed.place {
+        Place::Operation(key) => baseline.op_range(key, |op| &op.duration, now.count()),
+        Place::Edge(key) => baseline.edge_range(key, |edge| &edge.client, now.count()),
+        Place::Service(_) => None,
+    }?;
     let value = now.typical();
     if !range.is_exceeded_by(value) || value < TIMES_MIN * range.median || value < range.median + LONGER_MIN_NS {
-        return;
+        return None;
     }
-    let nats = excess_of_share(now.count_above(tail.max(range.high)), now.count(), TAIL_SHARE);
-    if nats > 0.0 {
-        found.push(Symptom {
-            signal: Signal::Latency,
-            place,
-            nats,
-            value,
-            usual: range.median,
-            at_entry,
-        });
-    }
+    let nats = excess_of_share(now.count_above(timed.tail.max(range.high)), now.count(), TAIL_SHARE);
+    (nats > 0.0).then_some(Symptom {
+        signal: Signal::Latency,
+        place: timed.place,
+        nats,
+        value,
+        usual: range.median,
+        at_entry: timed.at_entry,
+    })
 }

@@ -5,10 +5,12 @@
 
 mod baseline;
 mod errors;
+mod history;
 mod latency;
 mod renewal;
 mod silence;
 pub mod stats;
+mod strongest;
 mod symptom;
 mod traffic;
 

@@ -9,7 +9,7 @@ use epicenter_schema::SpanKind;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Periods after which a changed service is known again.
-pub(crate) const PERIODS_MIN: u64 = 4;
+pub(crate) const PERIODS_MIN: u32 = 4;
 /// Requests that a service answered at rest for it to be known.
 const ANSWERED_MIN: u64 = 5;
 /// Services whose change is remembered; beyond it changes are not noticed.
@@ -20,12 +20,12 @@ const HOPS_MAX: usize = 32;
 /// When services changed, by the number of the period.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Renewals {
-    since: BTreeMap<NameId, u64>,
+    since: BTreeMap<NameId, u32>,
 }
 
 impl Renewals {
     /// Takes note of what a period holds that no period before did.
-    pub(crate) fn take(&mut self, period: &Window, total: &Window, number: u64) {
+    pub(crate) fn take(&mut self, period: &Window, total: &Window, number: u32) {
         for service in callers_of_new(period, total) {
             if self.since.len() < SERVICES_MAX || self.since.contains_key(&service) {
                 self.since.insert(service, number);
@@ -34,12 +34,12 @@ impl Renewals {
     }
 
     /// The first period by which a service may be measured.
-    pub(crate) fn since(&self, service: NameId) -> u64 {
+    pub(crate) fn since(&self, service: NameId) -> u32 {
         self.since.get(&service).copied().unwrap_or(0)
     }
 
     /// Forgets what happened before that period.
-    pub(crate) fn forget(&mut self, before: u64) {
+    pub(crate) fn forget(&mut self, before: u32) {
         self.since.retain(|_, since| *since > before);
     }
 }

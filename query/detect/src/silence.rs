@@ -6,20 +6,14 @@
 
 use crate::stats::lack_of_count;
 use crate::{Baseline, Place, Signal, Symptom};
-use epicenter_graph::{Callee, NameId, Names, Window};
+use epicenter_graph::{Callee, NameId, Window};
 use epicenter_schema::DurationNs;
 use std::collections::BTreeMap;
 
 /// Share of all spans of the usual rate that must still arrive for a silence to mean anything.
 const REST_MIN: f64 = 0.1;
 
-pub(crate) fn detect(
-    window: &Window,
-    length: DurationNs,
-    baseline: &Baseline,
-    names: &Names,
-    found: &mut Vec<Symptom>,
-) {
+pub(crate) fn detect(window: &Window, length: DurationNs, baseline: &Baseline, found: &mut Vec<Symptom>) {
     let seconds = length.as_secs_f64();
     let expected_spans = baseline.total().spans as f64 / baseline.seconds().max(1e-9) * seconds;
     if (window.spans as f64) < REST_MIN * expected_spans || window.spans == 0 {
@@ -38,14 +32,6 @@ pub(crate) fn detect(
             usual: expected,
             at_entry,
         });
-    }
-    let name = |symptom: &Symptom| match symptom.place {
-        Place::Service(id) => Some(names.get(id).clone()),
-        _ => None,
-    };
-    let first = found.iter().position(|symptom| symptom.signal == Signal::Silence);
-    if let Some(first) = first {
-        found[first..].sort_by_cached_key(name);
     }
 }
 
@@ -114,7 +100,7 @@ fn entries(window: &Window) -> BTreeMap<NameId, u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use epicenter_graph::{EdgeKey, EdgeStats, OpKey, OpStats};
+    use epicenter_graph::{EdgeKey, EdgeStats, Names, OpKey, OpStats};
     use epicenter_schema::SpanKind;
 
     const FRONT: NameId = Names::NONE;

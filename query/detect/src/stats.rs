@@ -52,6 +52,11 @@ fn poisson_bound(count: u64, expected: f64) -> f64 {
     expected - count + log
 }
 
+/// The usual share of `hits` of `count`, with half a hit added so that it is never nothing.
+pub fn mean_share(hits: u64, count: u64) -> f64 {
+    (hits as f64 + 0.5) / (count as f64 + 1.0)
+}
+
 /// The value below which a share `q` of the sorted `values` lies, interpolated; `None` of no values.
 pub fn quantile(values: &[f64], q: f64) -> Option<f64> {
     let last = values.len().checked_sub(1)?;

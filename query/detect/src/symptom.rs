@@ -1,12 +1,10 @@
 //! A symptom: one place that left its usual range in one respect. All detectors together.
 
 use crate::Baseline;
+use crate::strongest::SYMPTOMS_MAX;
 use crate::{errors, latency, silence};
-use epicenter_graph::{EdgeKey, NameId, Names, OpKey, Window};
+use epicenter_graph::{Callee, EdgeKey, NameId, Names, OpKey, Window};
 use epicenter_schema::DurationNs;
-
-/// Symptoms kept of one look; the strongest.
-const SYMPTOMS_MAX: usize = 1_000;
 
 /// In what respect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +45,25 @@ pub struct Symptom {
     pub at_entry: bool,
 }
 
+/// Errors before latency before silence, operations before edges, each in the order of their names.
+fn sort_by_name(found: &mut [Symptom], names: &Names) {
+    found.sort_by_cached_key(|symptom| {
+        let name = |id: NameId| names.get(id).as_ref();
+        let place = match symptom.place {
+            Place::Operation(key) => (0, name(key.service), None, name(key.name), "", Some(key.kind)),
+            Place::Edge(key) => {
+                let (rank, callee) = match key.callee {
+                    Callee::Service(callee) => (None, callee),
+                    Callee::Peer(kind, callee) => (Some(kind), callee),
+                };
+                (1, name(key.caller), rank, name(callee), name(key.via), None)
+            }
+            Place::Service(id) => (2, name(id), None, "", "", None),
+        };
+        (symptom.signal, place)
+    });
+}
+
 /// What is wrong in a window that is `length` long, the most surprising first. Cost: one pass over the window, each
 /// operation and edge against its periods.
 pub fn symptoms(window: &Window, length: DurationNs, baseline: &Baseline, names: &Names) -> Vec<Symptom> {
@@ -54,9 +71,10 @@ pub fn symptoms(window: &Window, length: DurationNs, baseline: &Baseline, names:
     if baseline.is_empty() {
         return found;
     }
-    errors::detect(window, baseline, names, &mut found);
-    latency::detect(window, baseline, names, &mut found);
-    silence::detect(window, length, baseline, names, &mut found);
+    errors::detect(window, baseline, &mut found);
+    latency::detect(window, baseline, &mut found);
+    silence::detect(window, length, baseline, &mut found);
+    sort_by_name(&mut found, names);
     found.sort_by(|a, b| b.nats.total_cmp(&a.nats));
     found.truncate(SYMPTOMS_MAX);
     found

@@ -28,22 +28,25 @@ pub struct Surge {
 pub fn surges(window: &Window, length: DurationNs, baseline: &Baseline, names: &Names) -> Vec<Surge> {
     let seconds = length.as_secs_f64().max(1e-9);
     let mut found = Vec::new();
-    for (key, op) in window.ops_sorted(names) {
-        if op.roots == 0 || key.kind == SpanKind::Consumer {
+    for (key, op) in &window.ops {
+        let rate = op.roots as f64 / seconds;
+        let usual = baseline.mean_rate(|w| w.ops.get(key).map_or(0, |op| op.roots));
+        // Nearly every entry ends here, before the periods are asked: the highest of them is no lower than their mean.
+        if op.roots == 0 || key.kind == SpanKind::Consumer || rate < TIMES_MIN * usual * (1.0 - 1e-9) {
             continue;
         }
-        let (mean, high) = baseline.rate(|w| w.ops.get(&key).map_or(0, |op| op.roots));
-        let rate = op.roots as f64 / seconds;
+        let (mean, high) = baseline.op_rate(key, |op| op.roots);
         let nats = excess_of_count(op.roots, high * seconds);
         if mean > 0.0 && rate >= TIMES_MIN * high && nats >= NATS_MIN {
             found.push(Surge {
-                op: key,
+                op: *key,
                 rate_per_s: rate,
                 usual_per_s: mean,
                 nats,
             });
         }
     }
+    found.sort_unstable_by_key(|surge| (names.get(surge.op.service), names.get(surge.op.name), surge.op.kind));
     found.sort_by(|a, b| (b.rate_per_s - b.usual_per_s).total_cmp(&(a.rate_per_s - a.usual_per_s)));
     found
 }

@@ -87,11 +87,8 @@ impl Sketch {
 
     /// How many values lie above `ns`, up to the precision of a bucket.
     pub fn count_above(&self, ns: f64) -> u64 {
-        self.buckets
-            .iter()
-            .filter(|(bucket, _)| middle(*bucket) > ns)
-            .map(|(_, count)| u64::from(*count))
-            .sum()
+        let above = self.buckets.iter().rev().take_while(|(bucket, _)| middle(*bucket) > ns);
+        above.map(|(_, count)| u64::from(*count)).sum()
     }
 
     /// The value in nanoseconds below which a share `q` of the values lies, interpolated between neighbours in rank;
@@ -106,7 +103,11 @@ impl Sketch {
         low + (high - low) * (rank - rank.floor())
     }
 
+    /// The value of a rank. High ranks are looked for from above: of 0.99 that is a few steps.
     fn at_rank(&self, rank: u64) -> f64 {
+        if 2 * rank > self.count {
+            return self.at_rank_from_above((self.count - 1).saturating_sub(rank));
+        }
         let mut seen = 0;
         for (bucket, count) in &self.buckets {
             seen += u64::from(*count);
@@ -117,25 +118,53 @@ impl Sketch {
         self.buckets.last().map_or(0.0, |(bucket, _)| middle(*bucket))
     }
 
+    fn at_rank_from_above(&self, rank: u64) -> f64 {
+        let mut seen = 0;
+        for (bucket, count) in self.buckets.iter().rev() {
+            seen += u64::from(*count);
+            if seen > rank {
+                return middle(*bucket);
+            }
+        }
+        self.buckets.first().map_or(0.0, |(bucket, _)| middle(*bucket))
+    }
+
     /// The share of values above a bound in nanoseconds, from 0 to 1.
     pub fn share_above(&self, ns: f64) -> f64 {
-        let above: u64 = self
-            .buckets
-            .iter()
-            .filter(|(b, _)| middle(*b) > ns)
-            .map(|(_, count)| u64::from(*count))
-            .sum();
         if self.count == 0 {
             0.0
         } else {
-            above as f64 / self.count as f64
+            self.count_above(ns) as f64 / self.count as f64
         }
     }
 
     /// A typical value in nanoseconds that sees a shift of the body and of the tail, and no single outlier: the mean of
     /// the quantiles 0.10, 0.25, 0.50, 0.75, 0.90 and 0.95.
     pub fn typical(&self) -> f64 {
-        TYPICAL.iter().map(|q| self.quantile(*q)).sum::<f64>() / TYPICAL.len() as f64
+        if self.count == 0 {
+            return 0.0;
+        }
+        // One walk: each rank is no lower than the one before, or one below it and then in this bucket or the last one.
+        let mut buckets = self.buckets.iter();
+        let (mut seen, mut value) = (0, 0.0);
+        let mut last = (seen, value);
+        let mut at_rank = |rank: u64| {
+            while seen <= rank
+                && let Some((bucket, count)) = buckets.next()
+            {
+                last = (seen, value);
+                seen += u64::from(*count);
+                value = middle(*bucket);
+            }
+            if rank < last.0 { last.1 } else { value }
+        };
+        let quantile = |q: &f64| {
+            let rank = q * (self.count - 1) as f64;
+            let low = at_rank(rank.floor() as u64);
+            let high = at_rank(rank.ceil() as u64);
+            low + (high - low) * (rank - rank.floor())
+        };
+        TYPICAL.iter().map(quantile).sum::<f64>() / TYPICAL.len() as f64
     }
 }
 
@@ -245,6 +274,30 @@ mod tests {
                 (found / expected - 1.0).abs() < 0.021,
                 "{q}: {found} instead of {expected}"
             );
+        }
+    }
+
+    #[test]
+    fn quantiles_are_those_of_the_sorted_values() {
+        let mut sketch = Sketch::default();
+        let mut values = Vec::new();
+        for number in 0..60u64 {
+            let value = 1000 + number * number * 977 % 50_000;
+            sketch.add(value as i64);
+            values.push(middle(bucket_of(value as i64)));
+            values.sort_by(f64::total_cmp);
+            let quantile = |q: f64| {
+                let rank = q * (values.len() - 1) as f64;
+                let (low, high) = (values[rank.floor() as usize], values[rank.ceil() as usize]);
+                low + (high - low) * (rank - rank.floor())
+            };
+            for q in [0.0, 0.1, 0.3, 0.5, 0.51, 0.95, 0.99, 1.0] {
+                assert_eq!(sketch.quantile(q), quantile(q), "{q} of {number}");
+            }
+            let typical = TYPICAL.iter().map(|q| quantile(*q)).sum::<f64>() / 6.0;
+            assert_eq!(sketch.typical(), typical);
+            let above = values.iter().filter(|value| **value > 20_000.0).count();
+            assert_eq!(sketch.count_above(20_000.0), above as u64);
         }
     }
 

@@ -204,6 +204,26 @@ impl<K: Copy + Ord> Tally<K> {
         Some(&self.0[at].1)
     }
 
+    /// The things of either, each with how often it was here and there, in no order that means anything.
+    pub fn beside<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (K, u64, u64)> + 'a {
+        let (mut here, mut there) = (self.0.as_slice(), other.0.as_slice());
+        std::iter::from_fn(move || {
+            let (a, b) = (here.first(), there.first());
+            let key = match (a, b) {
+                (Some(a), Some(b)) => a.0.min(b.0),
+                (a, b) => a.or(b)?.0,
+            };
+            let take = |rest: &mut &'a [(K, u64)]| match rest.split_first() {
+                Some(((first, count), others)) if *first == key => {
+                    *rest = others;
+                    *count
+                }
+                _ => 0,
+            };
+            Some((key, take(&mut here), take(&mut there)))
+        })
+    }
+
     /// The things, in no order that means anything.
     pub fn keys(&self) -> impl Iterator<Item = &K> {
         self.0.iter().map(|(key, _)| key)
@@ -518,7 +538,8 @@ impl OpStats {
         self.last_child.add(service, 1, CHILDREN_MAX);
     }
 
-    fn merge(&mut self, other: &Self) {
+    /// Adds those of another stretch of time.
+    pub fn merge(&mut self, other: &Self) {
         self.count += other.count;
         self.errors += other.errors;
         self.own_complaints += other.own_complaints;
@@ -571,7 +592,8 @@ impl FlowStats {
 }
 
 impl EdgeStats {
-    fn merge(&mut self, other: &Self) {
+    /// Adds those of another stretch of time.
+    pub fn merge(&mut self, other: &Self) {
         self.protocol.merge(&other.protocol);
         self.system.merge(&other.system);
         self.count += other.count;

@@ -41,8 +41,7 @@ pub(crate) fn hand_down(calls: &BadCalls, latency: &mut Ledger, errors: &mut Led
     if suspects.len() < 2 {
         return;
     }
-    let below: BTreeMap<&Entity, BTreeSet<&Entity>> =
-        suspects.iter().map(|entity| (entity, calls.below(entity))).collect();
+    let below: BTreeMap<&Entity, BTreeSet<&Entity>> = calls.below(&suspects);
     let is_worse = |entity: &Entity| {
         latency.cases.get(entity).is_some_and(is_much_slower) || errors.cases.get(entity).is_some_and(fails_much_more)
     };

@@ -5,24 +5,24 @@ use epicenter_graph::Entity;
 use std::collections::BTreeMap;
 
 /// Observations kept of one suspect; the weightiest.
-const REASONS_MAX: usize = 12;
+pub(crate) const REASONS_MAX: usize = 12;
 
 /// One observation with its weight.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Reason {
     pub(crate) weight: f64,
     pub(crate) evidence: Evidence,
 }
 
 /// What speaks against one entity.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Case {
     pub(crate) score: f64,
     pub(crate) reasons: Vec<Reason>,
 }
 
 /// Who is suspected, and how much, in the unit of the method.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Ledger {
     pub(crate) cases: BTreeMap<Entity, Case>,
 }
@@ -59,17 +59,6 @@ impl Ledger {
         case.note(weight, evidence);
     }
 
-    /// Takes another ledger in.
-    pub(crate) fn merge(&mut self, other: Self) {
-        for (entity, case) in other.cases {
-            let mine = self.cases.entry(entity).or_default();
-            mine.score += case.score;
-            for reason in case.reasons {
-                mine.note(reason.weight, reason.evidence);
-            }
-        }
-    }
-
     /// By falling score; ties by entity.
     pub(crate) fn ranked(&self) -> Vec<(&Entity, &Case)> {
         let mut ranked: Vec<_> = self.cases.iter().filter(|(_, case)| case.score > 0.0).collect();
@@ -79,9 +68,5 @@ impl Ledger {
 
     pub(crate) fn best(&self) -> f64 {
         self.cases.values().map(|case| case.score).fold(0.0, f64::max)
-    }
-
-    pub(crate) fn total(&self) -> f64 {
-        self.cases.values().map(|case| case.score).sum()
     }
 }

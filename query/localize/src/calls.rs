@@ -5,7 +5,8 @@
 //! is at least a tenth. Cost: one look at each edge of the window.
 
 use crate::Scene;
-use epicenter_graph::{Callee, Entity, NameId, Sketch};
+use epicenter_graph::{Callee, EdgeKey, EdgeStats, Entity, NameId, Sketch};
+use hashbrown::HashMap;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Calls are late when they take longer than this quantile at rest, and the typical one so many times as long as usual.
@@ -30,7 +31,143 @@ struct Pair {
 /// The bad pairs.
 #[derive(Debug, Default)]
 pub(crate) struct BadCalls {
-    callees: BTreeMap<Entity, BTreeMap<Entity, f64>>,
+    /// Who calls or is called, in order; from here on a number is a place in it.
+    ends: Vec<Entity>,
+    /// Callees of each with the bad calls to them, in order.
+    callees: Vec<Vec<(usize, f64)>>,
+}
+
+impl BadCalls {
+    pub(crate) fn of(scene: &Scene<'_>) -> Self {
+        let mut edges: Vec<(&EdgeKey, Pair)> = scene
+            .window
+            .edges
+            .iter()
+            .map(|(key, edge)| (key, fare(edge, scene.baseline.total().edges.get(key))))
+            .collect();
+        // A sum of fractions depends on their order.
+        let pair = |key: &EdgeKey| (key.caller, key.callee);
+        let name = |key: &EdgeKey| scene.name(key.via);
+        edges.sort_unstable_by(|(a, _), (b, _)| pair(a).cmp(&pair(b)).then_with(|| name(a).cmp(name(b))));
+        let of_same_pair = |a: &(&EdgeKey, Pair), b: &(&EdgeKey, Pair)| pair(a.0) == pair(b.0);
+        let bad: Vec<(NameId, Callee, f64)> = edges
+            .chunk_by(of_same_pair)
+            .filter_map(|same| {
+                let bad: f64 = same.iter().map(|(_, pair)| pair.bad).sum();
+                let calls: f64 = same.iter().map(|(_, pair)| pair.calls).sum();
+                let is_bad = bad >= BAD_CALLS_MIN && bad >= BAD_MIN * calls;
+                is_bad.then_some((same[0].0.caller, same[0].0.callee, bad))
+            })
+            .collect();
+        Self::new(scene, &bad)
+    }
+
+    /// Caller, callee and how many calls were bad.
+    #[cfg(test)]
+    pub(crate) fn of_pairs(pairs: &[(&str, &str, f64)]) -> Self {
+        let names: BTreeSet<&str> = pairs
+            .iter()
+            .flat_map(|(caller, callee, _)| [*caller, *callee])
+            .collect();
+        let number = |name: &str| names.iter().position(|other| *other == name).expect("it is one");
+        let mut callees = vec![Vec::new(); names.len()];
+        for (caller, callee, bad) in pairs {
+            callees[number(caller)].push((number(callee), *bad));
+        }
+        let ends = names.iter().map(|name| Entity::service(*name)).collect();
+        Self { ends, callees }
+    }
+
+    fn new(scene: &Scene<'_>, bad: &[(NameId, Callee, f64)]) -> Self {
+        let mut ends: HashMap<Callee, Entity> = HashMap::new();
+        for (caller, callee, _) in bad {
+            for end in [Callee::Service(*caller), *callee] {
+                ends.entry(end).or_insert_with(|| scene.callee(end));
+            }
+        }
+        let mut known: Vec<(Entity, Callee)> = ends.into_iter().map(|(end, entity)| (entity, end)).collect();
+        known.sort_unstable();
+        let mut numbers: HashMap<Callee, usize> = HashMap::new();
+        let mut ends: Vec<Entity> = Vec::new();
+        for (entity, end) in known {
+            if ends.last() != Some(&entity) {
+                ends.push(entity);
+            }
+            numbers.insert(end, ends.len() - 1);
+        }
+        let mut callees: Vec<Vec<(usize, f64)>> = vec![Vec::new(); ends.len()];
+        for (caller, callee, bad) in bad {
+            callees[numbers[&Callee::Service(*caller)]].push((numbers[callee], *bad));
+        }
+        for of in &mut callees {
+            of.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        }
+        Self { ends, callees }
+    }
+
+    /// Which of the `others` each of them waits for in vain, over any number of hops; itself only if it is called in a
+    /// circle. Cost: one pass over the bad pairs a hop, for 64 of the others at a time.
+    pub(crate) fn below<'a>(&self, others: &'a BTreeSet<Entity>) -> BTreeMap<&'a Entity, BTreeSet<&'a Entity>> {
+        let others: Vec<(&Entity, Option<usize>)> = others
+            .iter()
+            .map(|entity| (entity, self.ends.binary_search(entity).ok()))
+            .collect();
+        let mut below: BTreeMap<&Entity, BTreeSet<&Entity>> =
+            others.iter().map(|(entity, _)| (*entity, BTreeSet::new())).collect();
+        for some in others.chunks(64) {
+            let reached = self.reached(some.iter().map(|(_, place)| *place));
+            for (entity, place) in &others {
+                let mask = place.map_or(0, |place| reached[place]);
+                let found = some.iter().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1);
+                let found = found.map(|(_, (other, _))| *other);
+                below.entry(*entity).or_default().extend(found);
+            }
+        }
+        below
+    }
+
+    /// For each end a bit for each of the targets that it reaches.
+    fn reached(&self, targets: impl Iterator<Item = Option<usize>>) -> Vec<u64> {
+        let mut own = vec![0u64; self.ends.len()];
+        for (bit, target) in targets.enumerate() {
+            if let Some(target) = target {
+                own[target] |= 1 << bit;
+            }
+        }
+        let mut reached = vec![0u64; self.ends.len()];
+        for _ in 0..HOPS_MAX {
+            let hop = |of: &Vec<(usize, f64)>| {
+                of.iter()
+                    .fold(0, |mask, (callee, _)| mask | own[*callee] | reached[*callee])
+            };
+            let next: Vec<u64> = self.callees.iter().map(hop).collect();
+            if next == reached {
+                break;
+            }
+            reached = next;
+        }
+        reached
+    }
+
+    /// Bad calls to each callee, of all callers together.
+    pub(crate) fn received(&self) -> BTreeMap<&Entity, f64> {
+        let mut received = vec![0.0; self.ends.len()];
+        for (callee, bad) in self.callees.iter().flatten() {
+            received[*callee] += bad;
+        }
+        self.ends.iter().zip(received).filter(|(_, bad)| *bad > 0.0).collect()
+    }
+}
+
+/// How the calls of an edge fare against those at rest.
+fn fare(edge: &EdgeStats, rest: Option<&EdgeStats>) -> Pair {
+    let usual = rest.map_or(0.0, |rest| rest.errors as f64 / rest.count.max(1) as f64);
+    let failed = edge.errors as f64 - usual * edge.count as f64;
+    let late = rest.map_or(0.0, |rest| late(&edge.client, &rest.client));
+    Pair {
+        calls: edge.count as f64,
+        bad: failed.max(late).max(0.0),
+    }
 }
 
 fn late(now: &Sketch, rest: &Sketch) -> f64 {
@@ -39,69 +176,4 @@ fn late(now: &Sketch, rest: &Sketch) -> f64 {
     }
     let usual = 2.0 * (1.0 - LATE_QUANTILE) * now.count() as f64;
     now.count_above(rest.quantile(LATE_QUANTILE)) as f64 - usual
-}
-
-impl BadCalls {
-    pub(crate) fn of(scene: &Scene<'_>) -> Self {
-        let rest = &scene.baseline.total().edges;
-        let mut pairs: BTreeMap<(NameId, Callee), Pair> = BTreeMap::new();
-        for (key, edge) in &scene.window.edges {
-            let past = rest.get(key);
-            let usual = past.map_or(0.0, |past| past.errors as f64 / past.count.max(1) as f64);
-            let failed = edge.errors as f64 - usual * edge.count as f64;
-            let late = past.map_or(0.0, |past| late(&edge.client, &past.client));
-            let pair = pairs.entry((key.caller, key.callee)).or_default();
-            pair.calls += edge.count as f64;
-            pair.bad += failed.max(late).max(0.0);
-        }
-        let mut callees: BTreeMap<Entity, BTreeMap<Entity, f64>> = BTreeMap::new();
-        for ((caller, callee), pair) in pairs {
-            if pair.bad >= BAD_CALLS_MIN && pair.bad >= BAD_MIN * pair.calls {
-                let of = callees.entry(scene.service(caller)).or_default();
-                *of.entry(scene.callee(callee)).or_default() += pair.bad;
-            }
-        }
-        Self { callees }
-    }
-
-    /// Caller, callee and how many calls were bad.
-    #[cfg(test)]
-    pub(crate) fn of_pairs(pairs: &[(&str, &str, f64)]) -> Self {
-        let mut callees: BTreeMap<Entity, BTreeMap<Entity, f64>> = BTreeMap::new();
-        for (caller, callee, bad) in pairs {
-            let of = callees.entry(Entity::service(*caller)).or_default();
-            of.insert(Entity::service(*callee), *bad);
-        }
-        Self { callees }
-    }
-
-    /// Whom an entity waits for in vain, over any number of hops. Itself only if it is called in a circle.
-    pub(crate) fn below(&self, entity: &Entity) -> BTreeSet<&Entity> {
-        let mut seen = BTreeSet::new();
-        let mut edge = vec![entity];
-        for _ in 0..HOPS_MAX {
-            let mut next = Vec::new();
-            for entity in edge {
-                for callee in self.callees.get(entity).into_iter().flat_map(BTreeMap::keys) {
-                    if seen.insert(callee) {
-                        next.push(callee);
-                    }
-                }
-            }
-            if next.is_empty() {
-                break;
-            }
-            edge = next;
-        }
-        seen
-    }
-
-    /// Bad calls to each callee, of all callers together.
-    pub(crate) fn received(&self) -> BTreeMap<&Entity, f64> {
-        let mut received = BTreeMap::new();
-        for (callee, bad) in self.callees.values().flatten() {
-            *received.entry(callee).or_default() += bad;
-        }
-        received
-    }
 }

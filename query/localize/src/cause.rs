@@ -220,7 +220,7 @@ fn behind_caches(scene: &Scene<'_>) -> Vec<(NameId, Callee, Callee)> {
 /// How many times the usual rate; 1 where nothing is known.
 fn growth(scene: &Scene<'_>, count: impl Fn(&Window) -> u64) -> f64 {
     let now = count(scene.window) as f64 / scene.length.as_secs_f64().max(1e-9);
-    let (usual, _) = scene.baseline.rate(count);
+    let usual = scene.baseline.mean_rate(count);
     if usual > 0.0 { now / usual } else { 1.0 }
 }
 

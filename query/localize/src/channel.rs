@@ -5,11 +5,11 @@
 
 use crate::blame::Ledger;
 use crate::calls::BadCalls;
+use crate::ranking::{self, Side};
 use crate::related::is_among;
 use crate::shaken::{self, Entries};
-use crate::verdict::{Diagnosis, Suspect};
+use crate::verdict::Diagnosis;
 use crate::{Scene, back_pressure, cause, conservation, dimension, edge_gap, mesh, self_time, silence, structure};
-use std::collections::BTreeMap;
 
 /// Nats from which faults are beyond doubt.
 const FAULT_NATS: f64 = 15.0;
@@ -74,15 +74,15 @@ pub fn diagnose(scene: &Scene<'_>) -> Option<Diagnosis> {
         }
     }
     let (channel, strength) = choose(scene, &findings);
-    let mut faults = findings.errors.clone();
-    if !findings.fails() {
-        faults.merge(findings.structure.clone());
-    }
+    let faults = [&findings.errors, &findings.structure];
+    let faults = if findings.fails() { &faults[..1] } else { &faults[..] };
+    let latency = [&findings.latency];
     let (first, second) = match channel {
-        Channel::Latency => (&findings.latency, &faults),
-        Channel::Faults => (&faults, &findings.latency),
+        Channel::Latency => (&latency[..], faults),
+        Channel::Faults => (faults, &latency[..]),
     };
-    let suspects = suspects(first, second);
+    let side = |ledgers, share| Side { ledgers, share };
+    let suspects = ranking::suspects(&[side(first, 1.0 - OTHER), side(second, OTHER)], SUSPECTS_MAX);
     if suspects.is_empty() {
         return None;
     }
@@ -119,35 +119,4 @@ fn choose(scene: &Scene<'_>, findings: &Findings) -> (Channel, f64) {
         Channel::Latency
     };
     (channel, strength)
-}
-
-/// Both ledgers as one ranking with scores that sum to at most 1.
-fn suspects(first: &Ledger, second: &Ledger) -> Vec<Suspect> {
-    let mut scores: BTreeMap<_, f64> = BTreeMap::new();
-    let shares = [(first, 1.0 - OTHER), (second, OTHER)];
-    for (ledger, share) in shares {
-        let total = ledger.total();
-        for (entity, case) in ledger.ranked() {
-            *scores.entry(entity).or_default() += share * case.score / total;
-        }
-    }
-    let mut suspects: Vec<Suspect> = scores
-        .into_iter()
-        .map(|(entity, score)| {
-            let reasons = [first, second]
-                .into_iter()
-                .filter_map(|ledger| ledger.cases.get(entity));
-            let evidence = reasons
-                .flat_map(|case| case.reasons.iter().map(|reason| reason.evidence.clone()))
-                .collect();
-            Suspect {
-                entity: entity.clone(),
-                score,
-                evidence,
-            }
-        })
-        .collect();
-    suspects.sort_by(|a, b| b.score.total_cmp(&a.score));
-    suspects.truncate(SUSPECTS_MAX);
-    suspects
 }

@@ -24,8 +24,8 @@ fn operations(scene: &Scene<'_>, ledger: &mut Ledger) {
     for (key, op) in scene.ops(|_, op| op.own_complaints > 0) {
         let usual = scene
             .baseline
-            .share(|w| w.ops.get(&key).map(|op| (op.own_complaints, op.count)), op.count)
-            .map_or(UNKNOWN_SHARE, |share| share.mean);
+            .mean_share(|w| w.ops.get(&key).map(|op| (op.own_complaints, op.count)))
+            .unwrap_or(UNKNOWN_SHARE);
         let now = op.own_complaints as f64 / op.count.max(1) as f64;
         if now < usual + RISE_MIN {
             continue;
@@ -55,11 +55,8 @@ fn calls(scene: &Scene<'_>, ledger: &mut Ledger) {
     for (key, edge) in scene.edges(|_, edge| edge.own_errors > 0 && edge.loose == 0) {
         let usual = scene
             .baseline
-            .share(
-                |w| w.edges.get(&key).map(|edge| (edge.own_errors, edge.count)),
-                edge.count,
-            )
-            .map_or(UNKNOWN_SHARE, |share| share.mean);
+            .mean_share(|w| w.edges.get(&key).map(|edge| (edge.own_errors, edge.count)))
+            .unwrap_or(UNKNOWN_SHARE);
         let now = edge.own_errors as f64 / edge.count.max(1) as f64;
         if now < usual + RISE_MIN {
             continue;

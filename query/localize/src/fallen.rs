@@ -7,7 +7,7 @@
 use crate::Scene;
 use crate::verdict::{CauseKind, Diagnosis, Evidence};
 use epicenter_detect::stats::lack_of_count;
-use epicenter_graph::{Dimension, Entity, EntityKind, NameId};
+use epicenter_graph::{Dimension, DimensionKey, Entity, EntityKind, NameId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Nats from which the lack of requests on one copy or machine is beyond chance.
@@ -61,7 +61,7 @@ pub(crate) fn narrow(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
     let Some(id) = scene.names.find(&service.name) else {
         return false;
     };
-    let copies = heard(scene, Dimension::Instance);
+    let copies = heard(scene, Dimension::Instance, |service| service == id);
     let is_new = |((of, _), heard): &(&(NameId, NameId), &Heard)| *of == id && heard.expected == 0.0;
     let by_new: f64 = copies.iter().filter(is_new).map(|(_, heard)| heard.now).sum();
     let mut gone: Vec<(String, Heard)> = copies
@@ -97,7 +97,7 @@ pub(crate) fn narrow(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
 /// The machine on which all fell silent, if it is one, and the reasons.
 fn gone_node(scene: &Scene<'_>, diagnosis: &Diagnosis) -> Option<(String, Evidence)> {
     let mut machines: BTreeMap<&str, Vec<(&str, Heard)>> = BTreeMap::new();
-    for ((service, node), heard) in heard(scene, Dimension::Node) {
+    for ((service, node), heard) in heard(scene, Dimension::Node, |_| true) {
         if heard.expected >= EXPECTED_MIN {
             let on = machines.entry(scene.name(node)).or_default();
             on.push((scene.name(service), heard));
@@ -133,19 +133,15 @@ fn gone_node(scene: &Scene<'_>, diagnosis: &Diagnosis) -> Option<(String, Eviden
 }
 
 /// Requests by service and value, with those of the siblings; expected is what is usual in so much time.
-fn heard(scene: &Scene<'_>, dimension: Dimension) -> BTreeMap<(NameId, NameId), Heard> {
+fn heard(scene: &Scene<'_>, dimension: Dimension, of: impl Fn(NameId) -> bool) -> BTreeMap<(NameId, NameId), Heard> {
     let rest = scene.baseline.total();
     let scale = scene.length.as_secs_f64() / scene.baseline.seconds().max(1e-9);
     let mut heard: BTreeMap<(NameId, NameId), Heard> = BTreeMap::new();
-    for (key, stats) in rest.dimensions.iter().filter(|(key, _)| key.dimension == dimension) {
+    let is_asked = |key: &DimensionKey| key.dimension == dimension && of(key.service);
+    for (key, stats) in rest.dimensions.iter().filter(|(key, _)| is_asked(key)) {
         heard.entry((key.service, key.value)).or_default().expected = stats.entries as f64 * scale;
     }
-    for (key, stats) in scene
-        .window
-        .dimensions
-        .iter()
-        .filter(|(key, _)| key.dimension == dimension)
-    {
+    for (key, stats) in scene.window.dimensions.iter().filter(|(key, _)| is_asked(key)) {
         heard.entry((key.service, key.value)).or_default().now = stats.entries as f64;
     }
     let mut sums: BTreeMap<NameId, (f64, f64)> = BTreeMap::new();

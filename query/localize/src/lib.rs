@@ -26,6 +26,7 @@ mod channel;
 mod dimension;
 mod fallen;
 mod machine;
+mod ranking;
 mod related;
 mod shaken;
 

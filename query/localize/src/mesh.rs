@@ -14,7 +14,7 @@ use crate::edge_gap::{Excess, culprits};
 use crate::verdict::Evidence;
 use crate::words::{duration, percent};
 use epicenter_detect::stats::excess_of_share;
-use epicenter_graph::{Callee, Entity, NameId, Sketch, Window};
+use epicenter_graph::{Callee, EdgeKey, Entity, OpKey, Sketch, Window};
 use epicenter_schema::TraceId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,6 +41,9 @@ struct Flow {
     sketch: Sketch,
     slowest: Vec<TraceId>,
     failed: Vec<TraceId>,
+    /// What is added up here.
+    ops: Vec<OpKey>,
+    edges: Vec<EdgeKey>,
 }
 
 /// Inbound requests by service, calls by caller and callee.
@@ -81,22 +84,12 @@ pub(crate) fn blame(scene: &Scene<'_>, latency: &mut Ledger, faults: &mut Ledger
     let inbound: BTreeMap<&Entity, Change<'_>> = now
         .inbound
         .iter()
-        .filter_map(|(s, flow)| {
-            Some((
-                s,
-                change(scene, flow, rest.inbound.get(s)?, |w| inbound_sketch(scene, w, s))?,
-            ))
-        })
+        .filter_map(|(s, flow)| Some((s, change(scene, flow, rest.inbound.get(s)?)?)))
         .collect();
     let calls: BTreeMap<&(Entity, Entity), Change<'_>> = now
         .calls
         .iter()
-        .filter_map(|(e, flow)| {
-            Some((
-                e,
-                change(scene, flow, rest.calls.get(e)?, |w| call_sketch(scene, w, e))?,
-            ))
-        })
+        .filter_map(|(e, flow)| Some((e, change(scene, flow, rest.calls.get(e)?)?)))
         .collect();
     slow_services(&inbound, &calls, latency);
     slow_edges(&inbound, &calls, latency);
@@ -257,16 +250,16 @@ fn evidence(kind: &str, text: String, value: f64, baseline: f64, traces: &[Trace
     }
 }
 
-fn change<'a>(
-    scene: &Scene<'_>,
-    now: &'a Flow,
-    rest: &Flow,
-    sketch: impl Fn(&Window) -> Option<Sketch>,
-) -> Option<Change<'a>> {
+fn change<'a>(scene: &Scene<'_>, now: &'a Flow, rest: &Flow) -> Option<Change<'a>> {
     if now.count < VALUES_NOW_MIN || rest.count < VALUES_AT_REST_MIN {
         return None;
     }
-    let range = scene.baseline.range_of(sketch, now.count)?;
+    let range = match rest.edges.is_empty() {
+        true => scene.baseline.ops_range(&rest.ops, |op| &op.duration, now.count)?,
+        false => scene
+            .baseline
+            .edges_range(&rest.edges, |edge| &edge.client, now.count)?,
+    };
     let (usual, value) = (range.median, now.sketch.typical());
     let errors_usual = (rest.errors as f64 + 0.5) / (rest.count as f64 + 1.0);
     Some(Change {
@@ -298,6 +291,7 @@ fn flows(scene: &Scene<'_>, window: &Window) -> Flows {
         flow.sketch.merge(&op.duration);
         flow.slowest.extend(op.slowest.traces());
         flow.failed.extend(op.failed.traces());
+        flow.ops.push(key);
     }
     for (key, edge) in window.edges_sorted(scene.names) {
         let flow = flows
@@ -309,6 +303,7 @@ fn flows(scene: &Scene<'_>, window: &Window) -> Flows {
         flow.sketch.merge(&edge.client);
         flow.slowest.extend(edge.slowest.traces());
         flow.failed.extend(edge.failed.traces());
+        flow.edges.push(key);
     }
     flows
 }
@@ -319,35 +314,4 @@ fn callee(scene: &Scene<'_>, callee: Callee) -> Entity {
         Callee::Peer(epicenter_graph::PeerKind::Service, name) => scene.service(name),
         other => scene.callee(other),
     }
-}
-
-fn inbound_sketch(scene: &Scene<'_>, window: &Window, service: &Entity) -> Option<Sketch> {
-    let id = scene.names.find(&service.name)?;
-    merged(
-        window
-            .ops
-            .iter()
-            .filter(|(key, op)| key.service == id && op.entries > 0)
-            .map(|(_, op)| &op.duration),
-    )
-}
-
-fn call_sketch(scene: &Scene<'_>, window: &Window, (caller, to): &(Entity, Entity)) -> Option<Sketch> {
-    let (caller, to): (NameId, NameId) = (scene.names.find(&caller.name)?, scene.names.find(&to.name)?);
-    let is_it = |c: Callee| matches!(c, Callee::Service(name) | Callee::Peer(_, name) if name == to);
-    merged(
-        window
-            .edges
-            .iter()
-            .filter(|(key, _)| key.caller == caller && is_it(key.callee))
-            .map(|(_, e)| &e.client),
-    )
-}
-
-fn merged<'a>(sketches: impl Iterator<Item = &'a Sketch>) -> Option<Sketch> {
-    let mut sum = Sketch::default();
-    for sketch in sketches {
-        sum.merge(sketch);
-    }
-    (sum.count() > 0).then_some(sum)
 }

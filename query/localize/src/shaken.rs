@@ -4,7 +4,7 @@
 use crate::Scene;
 use crate::related::related;
 use crate::verdict::{Affected, Diagnosis};
-use epicenter_graph::{EntityKind, Sketch};
+use epicenter_graph::{EntityKind, OpKey, OpStats, Sketch};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Services and entry points listed.
@@ -34,13 +34,8 @@ struct Suffering {
 pub(crate) fn list(scene: &Scene<'_>) -> (Vec<Affected>, Vec<String>) {
     let mut services: BTreeMap<&str, Suffering> = BTreeMap::new();
     let mut entries: Vec<(f64, String)> = Vec::new();
-    for (key, op) in scene.ops(|_, op| op.entries > 0) {
-        let past = scene.baseline.total().ops.get(&key);
-        let usual_errors = past.map_or(0.0, |past| past.entry_errors as f64 / past.entries.max(1) as f64);
-        let failing = (op.entry_errors as f64 / op.entries as f64 - usual_errors).max(0.0);
-        let impact = failing.max(past.map_or(0.0, |past| slow_share(&op.duration, &past.duration)));
+    for (key, op, impact) in suffering(scene) {
         let service = services.entry(scene.name(key.service)).or_default();
-        service.requests += op.entries as f64;
         service.suffer += impact * op.entries as f64;
         if op.roots > 0 && impact >= IMPACT_MIN {
             entries.push((
@@ -50,6 +45,11 @@ pub(crate) fn list(scene: &Scene<'_>) -> (Vec<Affected>, Vec<String>) {
         }
     }
     callers(scene, &mut services);
+    for (key, op) in scene.window.ops.iter().filter(|(_, op)| op.entries > 0) {
+        if let Some(service) = services.get_mut(scene.name(key.service)) {
+            service.requests += op.entries as f64;
+        }
+    }
     let mut affected: Vec<Affected> = services
         .into_iter()
         .map(|(service, s)| Affected {
@@ -71,14 +71,34 @@ pub fn restrict(scene: &Scene<'_>, diagnosis: &mut Diagnosis) {
     let Some(culprit) = diagnosis.culprit() else { return };
     let related = related(scene, culprit);
     let names: BTreeSet<&str> = related.iter().map(|service| scene.name(*service)).collect();
-    let is_its = |service: &str| names.contains(service);
-    diagnosis.affected.retain(|affected| is_its(&affected.service));
-    let service_of = |entry: &str| {
-        entry
-            .split_once(' ')
-            .map_or(entry.to_owned(), |(service, _)| service.to_owned())
+    diagnosis
+        .affected
+        .retain(|affected| names.contains(affected.service.as_str()));
+    let is_of = |entry: &str, name: &str| entry.strip_prefix(name).is_some_and(|rest| rest.starts_with(' '));
+    diagnosis
+        .entry_points
+        .retain(|entry| names.iter().any(|name| is_of(entry, name)));
+}
+
+/// The entries of services of which some requests suffer, in the order of their names, with the share that does.
+pub(crate) fn suffering<'a>(scene: &Scene<'a>) -> Vec<(OpKey, &'a OpStats, f64)> {
+    let entries = scene.window.ops.iter().filter(|(_, op)| op.entries > 0);
+    let mut suffering: Vec<_> = entries
+        .map(|(key, op)| (*key, op, impact(op, scene.baseline.total().ops.get(key))))
+        .filter(|(_, _, impact)| *impact > 0.0)
+        .collect();
+    suffering.sort_unstable_by_key(|(key, ..)| (scene.name(key.service), scene.name(key.name), key.kind));
+    suffering
+}
+
+/// Share of the requests at an entry that fail or are slow beyond the usual.
+fn impact(op: &OpStats, past: Option<&OpStats>) -> f64 {
+    let Some(past) = past else {
+        return op.entry_errors as f64 / op.entries as f64;
     };
-    diagnosis.entry_points.retain(|entry| is_its(&service_of(entry)));
+    let usual_errors = past.entry_errors as f64 / past.entries.max(1) as f64;
+    let failing = (op.entry_errors as f64 / op.entries as f64 - usual_errors).max(0.0);
+    failing.max(slow_share(&op.duration, &past.duration))
 }
 
 /// A callee that died sends no requests of its own to count: its callers' failed calls speak for it.

@@ -9,7 +9,7 @@ use crate::Scene;
 use crate::blame::Ledger;
 use crate::verdict::Evidence;
 use crate::words::percent;
-use epicenter_detect::stats::divergence;
+use epicenter_detect::stats::{divergence, mean_share};
 use epicenter_graph::{NameId, OpKey, OpStats};
 use std::collections::BTreeSet;
 
@@ -19,23 +19,31 @@ const SPANS_AT_REST_MIN: u64 = 20;
 const CHANGE_MIN: f64 = 0.1;
 
 pub(crate) fn blame(scene: &Scene<'_>, ledger: &mut Ledger) {
-    for (key, op) in scene.ops(|_, op| op.count > 0) {
-        let Some(rest) = scene
-            .baseline
-            .total()
-            .ops
-            .get(&key)
-            .filter(|rest| rest.count >= SPANS_AT_REST_MIN)
-        else {
-            continue;
-        };
-        let mut children: Vec<(NameId, NameId)> = op.children.keys().chain(rest.children.keys()).copied().collect();
+    let at_rest = |key: &OpKey| {
+        let rest = scene.baseline.total().ops.get(key);
+        rest.filter(|rest| rest.count >= SPANS_AT_REST_MIN)
+    };
+    // Only operations with a child that moved are sorted and asked for their periods.
+    let moved = |key: &OpKey, op: &OpStats| at_rest(key).is_some_and(|rest| children(op, rest).next().is_some());
+    for (key, op) in scene.ops(|key, op| op.count > 0 && moved(key, op)) {
+        let Some(rest) = at_rest(&key) else { continue };
+        let mut children: Vec<(NameId, NameId)> = children(op, rest).collect();
         children.sort_unstable_by_key(|(service, name)| (scene.name(*service), scene.name(*name)));
-        children.dedup();
         for child in children {
             change(scene, &key, (op, rest), child, ledger);
         }
     }
+}
+
+/// The children that so many more or fewer spans have than at rest that it may mean something.
+fn children<'a>(op: &'a OpStats, rest: &'a OpStats) -> impl Iterator<Item = (NameId, NameId)> + 'a {
+    let all = op.children.beside(&rest.children);
+    let moved = all.filter(|(_, now, at_rest)| {
+        let share = *now as f64 / op.count.max(1) as f64;
+        let usual = *at_rest as f64 / rest.count.max(1) as f64;
+        (share - usual).abs() >= CHANGE_MIN / 2.0 && (share - mean_share(*at_rest, rest.count)).abs() >= CHANGE_MIN
+    });
+    moved.map(|(child, ..)| child)
 }
 
 fn change(
@@ -46,18 +54,11 @@ fn change(
     ledger: &mut Ledger,
 ) {
     let having = |op: &OpStats| op.children.get(&child).copied().unwrap_or(0);
-    let share = |op: &OpStats| having(op) as f64 / op.count.max(1) as f64;
-    if (share(op) - share(rest)).abs() < CHANGE_MIN / 2.0 {
-        return;
-    }
-    let Some(usual) = scene
-        .baseline
-        .share(|w| w.ops.get(key).map(|op| (having(op), op.count)), op.count)
-    else {
+    let Some(usual) = scene.baseline.op_share(key, |op| (having(op), op.count), op.count) else {
         return;
     };
     let now = having(op) as f64 / op.count.max(1) as f64;
-    if (now - usual.mean).abs() < CHANGE_MIN || (usual.low <= now && now <= usual.high) {
+    if usual.low <= now && now <= usual.high {
         return;
     }
     let least = 0.5 / (rest.count as f64 + 1.0);
