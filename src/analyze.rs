@@ -3,12 +3,14 @@
 //! `read` turns files into batches, merged by time over all files; `report` is what a person reads. The judgement is
 //! the same engine that watches live systems.
 
+mod clocks;
 mod read;
 mod report;
 
 use crate::cli::AnalyzeArgs;
 use crate::config::Config;
 use anyhow::{Context, ensure};
+use clocks::Corrected;
 use epicenter_incident::Engine;
 use epicenter_query::http::dto::incident::IncidentsDto;
 use epicenter_schema::{DurationNs, SpanBatch, Timestamp};
@@ -36,15 +38,21 @@ pub(crate) fn run(args: &AnalyzeArgs) -> anyhow::Result<ExitCode> {
 
     feed(&args.baseline, "learning the baseline", |batch| engine.learn(batch))?;
     let mut newest: Option<Timestamp> = None;
-    let seen = feed(&args.files, "reading the failure", |batch| {
-        engine.observe(batch);
-        if let Some(last) = read::typical_end(batch) {
+    let mut corrected = Corrected::new(|batch: &SpanBatch, received: Option<Timestamp>| {
+        match received {
+            Some(received) => engine.observe_received(batch, received),
+            None => engine.observe(batch),
+        }
+        if let Some(last) = received.or_else(|| read::typical_end(batch)) {
             newest = Some(newest.map_or(last, |n| n.max(last)));
         }
         if let Some(newest) = newest {
             engine.advance(newest - LATENESS);
         }
-    })?;
+    });
+    let seen = feed(&args.files, "reading the failure", |batch| corrected.push(batch))?;
+    corrected.finish();
+    drop(corrected);
     engine.finish();
 
     let mut out = std::io::stdout().lock();

@@ -13,14 +13,12 @@ use crate::incident::{Change, Incident};
 use crate::memory::{Learning, Recent};
 use crate::review;
 use crate::slots::{Slot, Slots};
-use epicenter_detect::{Baseline, symptoms};
+use epicenter_detect::{Baseline, Signal, Symptom, symptoms};
 use epicenter_graph::{Builder, GraphSnapshot, Window};
 use epicenter_localize::Diagnosis;
 use epicenter_schema::{DurationNs, SpanBatch, Timestamp};
 use ongoing::{Beside, CALM_NATS, Ongoing};
 
-/// Windows looked at together, so that little traffic adds up.
-const LOOK_WINDOWS: usize = 3;
 /// Empty windows walked one by one when time jumps; a longer jump is a gap in which nothing was watched.
 const EMPTY_WINDOWS_MAX: i64 = 120;
 /// Length of the periods learned from a recording of the system at rest.
@@ -40,6 +38,8 @@ pub struct Engine {
     last: Vec<(Timestamp, Window, bool)>,
     recording: Option<Recording>,
     recorded: bool,
+    /// No more spans come, so that who sends late seems to be silent.
+    is_ending: bool,
     /// The open incidents, in the order of their opening, and what is wrong beside them.
     ongoing: Vec<Ongoing>,
     beside: Option<Beside>,
@@ -70,6 +70,7 @@ impl Engine {
             last: Vec::new(),
             recording: None,
             recorded: false,
+            is_ending: false,
             ongoing: Vec::new(),
             beside: None,
             incidents: Vec::new(),
@@ -127,6 +128,7 @@ impl Engine {
     /// judged as one stretch, because a recorded failure is there from the start and may be too thin for windows.
     pub fn finish(&mut self) -> Vec<Change> {
         self.end_recording();
+        self.is_ending = true;
         let mut changes = Vec::new();
         for (start, window) in self.builder.finish() {
             self.fill_gap(start, &mut changes);
@@ -280,10 +282,10 @@ impl Engine {
             self.recent.push(start, window);
             return;
         }
-        let alone = symptoms(&window, step, &self.baseline, self.builder.names());
+        let alone = self.symptoms(&window, step);
         let shaken = alone.iter().any(|symptom| symptom.nats >= CALM_NATS);
         self.last.push((start, window.clone(), shaken));
-        if self.last.len() > LOOK_WINDOWS {
+        if self.last.len() > watch::LOOK_WINDOWS_MAX {
             self.last.remove(0);
         }
         for (start, window) in self.recent.push(start, window) {
@@ -293,6 +295,14 @@ impl Engine {
             }
         }
         self.judge(start, &alone, shaken, changes);
+    }
+
+    fn symptoms(&self, window: &Window, length: DurationNs) -> Vec<Symptom> {
+        let mut found = symptoms(window, length, &self.baseline, self.builder.names());
+        if self.is_ending {
+            found.retain(|symptom| symptom.signal != Signal::Silence);
+        }
+        found
     }
 
     fn judge_whole(&mut self, changes: &mut Vec<Change>) {

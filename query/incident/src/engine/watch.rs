@@ -7,7 +7,7 @@
 use super::ongoing::{Beside, CALM_NATS, Ongoing, is_at};
 use super::{Engine, nanoseconds};
 use crate::incident::{Change, Incident, State};
-use epicenter_detect::{Baseline, Signal, Symptom, surges, symptoms};
+use epicenter_detect::{Baseline, Signal, Symptom, surges};
 use epicenter_graph::{NameId, Window};
 use epicenter_localize::{CauseKind, Diagnosis, Scene, diagnose, is_one_of, related, restrict};
 use epicenter_schema::{DurationNs, Timestamp};
@@ -15,6 +15,11 @@ use std::collections::BTreeSet;
 
 /// Incidents remembered; the oldest is forgotten.
 const INCIDENTS_MAX: usize = 200;
+/// Windows looked at together, so that little traffic adds up: always, and where hardly anything passes.
+const LOOKS: [usize; 2] = [3, LOOK_WINDOWS_MAX];
+pub(super) const LOOK_WINDOWS_MAX: usize = 12;
+/// Spans in a long look up to which hardly anything passes.
+const THIN_SPANS_MAX: u64 = 10_000;
 /// Incidents open at once.
 const OPEN_MAX: usize = 8;
 /// Surprise that a single window must add to what several windows show.
@@ -71,20 +76,16 @@ impl Engine {
     /// No incident is open: opens one, or learns.
     fn watch(&mut self, start: Timestamp, alone: &[Symptom], shaken: bool, changes: &mut Vec<Change>) {
         let step = self.window();
-        if !self.opens(alone) {
+        let Some(look) = self.opens(alone) else {
             if !shaken && let Some((_, window, _)) = self.last.last() {
                 self.learning.add(window, step, &mut self.baseline);
             }
             return;
-        }
-        let shaken_at = self.last.iter().find(|(_, _, shaken)| *shaken);
+        };
+        let looked = &self.last[self.last.len() - look..];
+        let shaken_at = looked.iter().find(|(_, _, shaken)| *shaken).or(looked.first());
         let first = shaken_at.map_or(start, |(start, ..)| *start);
-        let mut window = Window::default();
-        let mut length = DurationNs(0);
-        for (_, bad, _) in self.last.iter().filter(|(at, _, _)| *at >= first) {
-            window.merge(bad);
-            length.0 += step.0;
-        }
+        let (window, length) = sum(looked.iter().filter(|(at, _, _)| *at >= first), step);
         if let Some(diagnosis) = self.diagnose(&window, length, None) {
             self.learning.drop_in_hand();
             self.open((first, start), window, length, diagnosis, alone, changes);
@@ -111,7 +112,7 @@ impl Engine {
         if self.incidents.len() > INCIDENTS_MAX {
             self.incidents.remove(0);
         }
-        let together = symptoms(&window, length, &self.baseline, self.builder.names());
+        let together = self.symptoms(&window, length);
         let mut ongoing = Ongoing::new(incident.id.clone(), window, length, related, start);
         ongoing.number = self.counters.incidents;
         ongoing.mark(&together, self.config.surprise_nats, &others);
@@ -122,31 +123,36 @@ impl Engine {
         changes.push(Change::Opened(incident));
     }
 
-    /// Whether the symptoms of the last window, or of the last few together, are beyond doubt.
-    fn opens(&self, alone: &[Symptom]) -> bool {
+    /// Whether the symptoms of the last window, or of the last few together, are beyond doubt: of how many windows.
+    fn opens(&self, alone: &[Symptom]) -> Option<usize> {
         let certain = self.config.surprise_nats;
         // Errors inside may be borne, by trying again; those of a copy that is started again last a moment.
         let fails = |symptom: &Symptom| symptom.signal == Signal::Errors && symptom.at_entry && symptom.nats >= certain;
         if alone.iter().any(fails) {
-            return true;
+            return Some(LOOKS[0].min(self.last.len()));
         }
-        if !alone.iter().any(|symptom| symptom.nats >= STILL_NATS) || self.last.len() < 2 {
-            return false;
+        if !alone.iter().any(|symptom| symptom.nats >= STILL_NATS) {
+            return None;
         }
-        let mut window = Window::default();
-        for (_, last, _) in &self.last {
-            window.merge(last);
-        }
-        let length = DurationNs(self.window().0 * self.last.len() as i64);
-        let together = symptoms(&window, length, &self.baseline, self.builder.names());
-        let (_, before) = self.last.split_last().unzip();
-        let lasts = before.is_some_and(|before| before.iter().any(|(_, _, shaken)| *shaken));
-        together.iter().any(|symptom| {
-            symptom.nats >= certain
-                && (lasts || symptom.at_entry || symptom.signal != Signal::Errors)
-                && alone
-                    .iter()
-                    .any(|now| now.signal == symptom.signal && now.place == symptom.place && now.nats >= STILL_NATS)
+        LOOKS.into_iter().find_map(|look| {
+            let look = look.min(self.last.len());
+            let looked = &self.last[self.last.len() - look..];
+            let spans: u64 = looked.iter().map(|(_, window, _)| window.spans).sum();
+            if look < 2 || (look > LOOKS[0] && spans > THIN_SPANS_MAX) {
+                return None;
+            }
+            let (window, length) = sum(looked.iter(), self.window());
+            let together = self.symptoms(&window, length);
+            let lasts = looked[..look - 1].iter().any(|(_, _, shaken)| *shaken);
+            let is_certain = |symptom: &Symptom| {
+                let is_now = |now: &Symptom| {
+                    now.signal == symptom.signal && now.place == symptom.place && now.nats >= STILL_NATS
+                };
+                symptom.nats >= certain
+                    && (lasts || symptom.at_entry || symptom.signal != Signal::Errors)
+                    && alone.iter().any(is_now)
+            };
+            together.iter().any(is_certain).then_some(look)
         })
     }
 
@@ -169,7 +175,7 @@ impl Engine {
         beside.length.0 += self.window().0;
         beside.windows += 1;
         if beside.windows >= BESIDE_WINDOWS {
-            let together = symptoms(&beside.window, beside.length, &self.baseline, self.builder.names());
+            let together = self.symptoms(&beside.window, beside.length);
             let certain = |s: &Symptom| s.nats >= self.config.surprise_nats && is_apart(s);
             let is_certain = together.iter().any(certain);
             let found = is_certain.then(|| self.diagnose(&beside.window, beside.length, Some(&others)));
@@ -360,4 +366,14 @@ impl Engine {
             explained,
         }
     }
+}
+
+/// Windows as one, and how long they are together.
+fn sum<'a>(windows: impl Iterator<Item = &'a (Timestamp, Window, bool)>, step: DurationNs) -> (Window, DurationNs) {
+    let (mut sum, mut length) = (Window::default(), DurationNs(0));
+    for (_, window, _) in windows {
+        sum.merge(window);
+        length.0 += step.0;
+    }
+    (sum, length)
 }
