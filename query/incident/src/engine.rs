@@ -8,6 +8,7 @@ use crate::config::{Config, nanoseconds};
 use crate::counters::Counters;
 use crate::incident::{Change, Incident, State};
 use crate::memory::{Learning, Recent};
+use crate::onset::Onset;
 use crate::review;
 use crate::slots::{Slot, Slots};
 use epicenter_detect::{Baseline, Place, Signal, Symptom, symptoms};
@@ -60,6 +61,7 @@ pub struct Engine {
     slots: Slots,
     /// Windows of the last looks with their symptoms' presence, the newest last.
     last: Vec<(Timestamp, Window, bool)>,
+    onset: Onset,
     recording: Option<Recording>,
     recorded: bool,
     ongoing: Option<Ongoing>,
@@ -88,6 +90,7 @@ impl Engine {
             baseline: Baseline::default(),
             recent: Recent::default(),
             last: Vec::new(),
+            onset: Onset::default(),
             recording: None,
             recorded: false,
             ongoing: None,
@@ -301,6 +304,10 @@ impl Engine {
         }
         let alone = symptoms(&window, step, &self.baseline, self.builder.names());
         let shaken = alone.iter().any(|symptom| symptom.nats >= CALM_NATS);
+        if self.ongoing.is_none() {
+            self.onset.forget(start, DurationNs(LOOK_WINDOWS as i64 * step.0));
+        }
+        self.onset.note(start, &alone);
         self.last.push((start, window.clone(), shaken));
         if self.last.len() > LOOK_WINDOWS {
             self.last.remove(0);
@@ -456,40 +463,31 @@ impl Engine {
     }
 
     fn diagnose(&self, window: &Window, length: DurationNs) -> Option<Diagnosis> {
-        diagnose(&Scene {
+        let mut diagnosis = diagnose(&Scene {
             window,
             length,
             baseline: &self.baseline,
             names: self.builder.names(),
             same_load: !self.recorded,
-        })
+        })?;
+        self.onset.date(&mut diagnosis.affected, self.builder.names());
+        Some(diagnosis)
     }
 
     fn judge_whole(&mut self, changes: &mut Vec<Change>) {
         let Some((start, end)) = self.observed_between else {
             return;
         };
+        let certain = self.config.surprise_nats;
+        let names = self.builder.names();
+        let first = self.onset.look_back(&self.recent, self.window(), &self.baseline, names, certain);
         let Some(diagnosis) = self.diagnose(&self.observed, end - start).filter(Diagnosis::is_felt) else {
             return;
         };
         self.counters.incidents += 1;
-        let incident = Incident::new(self.onset().unwrap_or(start), end, diagnosis);
+        let incident = Incident::new(first.unwrap_or(start), end, diagnosis);
         self.incidents.push(incident.clone());
         changes.push(Change::Opened(incident));
-    }
-
-    /// Start of the first remembered window with symptoms beyond doubt.
-    fn onset(&self) -> Option<Timestamp> {
-        let names = self.builder.names();
-        let certain = |window| {
-            symptoms(window, self.window(), &self.baseline, names)
-                .first()
-                .map_or(0.0, |s| s.nats)
-        };
-        self.recent
-            .iter()
-            .find(|(_, window)| certain(window) >= self.config.surprise_nats)
-            .map(|(start, _)| *start)
     }
 }
 

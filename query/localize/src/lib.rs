@@ -24,11 +24,13 @@ mod structure;
 mod cause;
 mod channel;
 mod dimension;
+mod explain;
 mod fallen;
 mod machine;
 mod ranking;
 mod shaken;
 
 pub use channel::diagnose;
+pub use explain::{BlastRadius, Compared, Explanation};
 pub use scene::Scene;
 pub use verdict::{Affected, Cause, CauseKind, Diagnosis, Evidence, Suspect};

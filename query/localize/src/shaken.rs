@@ -2,6 +2,7 @@
 //! them, where people feel it.
 
 use crate::Scene;
+use crate::explain::BlastRadius;
 use crate::verdict::Affected;
 use epicenter_graph::{EntityKind, OpKey, OpStats, Sketch};
 use std::collections::BTreeMap;
@@ -29,8 +30,8 @@ struct Suffering {
     suffer: f64,
 }
 
-/// Affected services and entry points, the most first.
-pub(crate) fn list(scene: &Scene<'_>) -> (Vec<Affected>, Vec<String>) {
+/// Affected services and entry points, the most first, and how many they are.
+pub(crate) fn list(scene: &Scene<'_>) -> (Vec<Affected>, Vec<String>, BlastRadius) {
     let mut services: BTreeMap<&str, Suffering> = BTreeMap::new();
     let mut entries: Vec<(f64, String)> = Vec::new();
     for (key, op, impact) in suffering(scene) {
@@ -54,14 +55,20 @@ pub(crate) fn list(scene: &Scene<'_>) -> (Vec<Affected>, Vec<String>) {
         .map(|(service, s)| Affected {
             service: service.to_owned(),
             impact: (s.suffer / s.requests.max(1.0)).clamp(0.0, 1.0),
+            first_shaken: None,
         })
         .filter(|affected| affected.impact >= IMPACT_MIN)
         .collect();
+    let radius = BlastRadius {
+        services: affected.len(),
+        entry_points: entries.len(),
+        requests: 0.0,
+    };
     affected.sort_by(|a, b| b.impact.total_cmp(&a.impact));
     affected.truncate(AFFECTED_MAX);
     entries.sort_by(|a, b| b.0.total_cmp(&a.0));
     entries.truncate(ENTRY_POINTS_MAX);
-    (affected, entries.into_iter().map(|(_, name)| name).collect())
+    (affected, entries.into_iter().map(|(_, name)| name).collect(), radius)
 }
 
 /// The entries of services of which some requests suffer, in the order of their names, with the share that does.
