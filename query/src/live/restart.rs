@@ -69,6 +69,7 @@ pub(crate) fn keep_identity(incident: &mut IncidentDto, id: &str, known: Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::dto::explanation::ExplanationDto;
     use crate::http::dto::incident::CauseDto;
 
     fn incident(id: &str, state: &str) -> IncidentDto {
@@ -85,6 +86,7 @@ mod tests {
             suspects: Vec::new(),
             affected: Vec::new(),
             entry_points: Vec::new(),
+            explanation: ExplanationDto::default(),
         }
     }
 
