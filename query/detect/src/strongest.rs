@@ -47,7 +47,7 @@ mod tests {
     fn none_of_the_strongest_is_left_out() {
         let nats = |number: &u64| (number * 7919 % 4001) as f64;
         let judge = |number: &u64| {
-            (number % 5 != 0).then(|| Symptom {
+            (!number.is_multiple_of(5)).then(|| Symptom {
                 signal: Signal::Errors,
                 place: Place::Service(Names::NONE),
                 nats: nats(number),

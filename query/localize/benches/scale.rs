@@ -114,7 +114,7 @@ impl World {
             let (place, start) = (path[layer as usize], at + layer as i64 * MS / 4);
             let service = format!("service-{layer}-{place}");
             let instance = format!("{service}-{}", random % 2);
-            let node = format!("node-{}", mix(place ^ layer ^ random % 2) % 500);
+            let node = format!("node-{}", mix(place ^ layer ^ (random % 2)) % 500);
             batch.set_resource(&ResourceRow {
                 service_name: service.as_bytes(),
                 service_version: Some(b"v1"),

@@ -80,7 +80,8 @@ pub fn diagnose(scene: &Scene<'_>) -> Option<Diagnosis> {
     if suspects.is_empty() {
         return None;
     }
-    let (affected, entry_points, blast_radius) = shaken::list(scene);
+    let suffering = shaken::suffering(scene);
+    let (affected, entry_points, blast_radius) = shaken::list(scene, &suffering);
     let mut diagnosis = Diagnosis {
         suspects,
         affected,
@@ -94,7 +95,7 @@ pub fn diagnose(scene: &Scene<'_>) -> Option<Diagnosis> {
     };
     cause::name(scene, &findings, channel, &mut diagnosis);
     dimension::narrow(scene, channel, &mut diagnosis);
-    explain::explain(scene, &mut diagnosis);
+    explain::explain(scene, &suffering, &mut diagnosis);
     Some(diagnosis)
 }
 

@@ -7,7 +7,6 @@ mod share;
 mod ways;
 
 use crate::Scene;
-use crate::shaken;
 use crate::verdict::Diagnosis;
 use epicenter_graph::{Entity, OpKey, OpStats};
 use epicenter_schema::TraceId;
@@ -47,17 +46,16 @@ pub struct BlastRadius {
 /// An operation at which services are entered, with the share of its requests that suffers.
 pub(crate) type Suffering<'a> = (OpKey, &'a OpStats, f64);
 
-/// Explains a diagnosis whose suspects are final. Cost: one pass over the edges now and at rest, and one walk up from
+/// Explains a diagnosis whose suspects are final, from who suffers ([`crate::shaken`]). Cost: one pass over the edges now and at rest, and one walk up from
 /// each suspect.
-pub(crate) fn explain(scene: &Scene<'_>, diagnosis: &mut Diagnosis) {
-    let suffering = shaken::suffering(scene);
+pub(crate) fn explain(scene: &Scene<'_>, suffering: &[Suffering<'_>], diagnosis: &mut Diagnosis) {
     let ways = Ways::of(scene);
     for suspect in &mut diagnosis.suspects {
-        suspect.share = share::of(scene, &ways, &suffering, &suspect.entity);
+        suspect.share = share::of(scene, &ways, suffering, &suspect.entity);
     }
     let explanation = &mut diagnosis.explanation;
     if let Some(suspect) = diagnosis.suspects.first() {
-        explanation.chain = chain::of(scene, &ways, &suffering, &suspect.entity);
+        explanation.chain = chain::of(scene, &ways, suffering, &suspect.entity);
         explanation.exemplars = exemplar::of(scene, suspect, &explanation.chain);
     }
     let felt: f64 = suffering.iter().map(|(_, op, impact)| impact * op.roots as f64).sum();

@@ -2,9 +2,9 @@
 //! them, where people feel it.
 
 use crate::Scene;
-use crate::explain::BlastRadius;
+use crate::explain::{BlastRadius, Suffering};
 use crate::verdict::Affected;
-use epicenter_graph::{EntityKind, OpKey, OpStats, Sketch};
+use epicenter_graph::{EntityKind, OpStats, Sketch};
 use std::collections::BTreeMap;
 
 /// Services and entry points listed.
@@ -25,19 +25,19 @@ pub(crate) struct Entries {
 }
 
 #[derive(Default)]
-struct Suffering {
+struct Requests {
     requests: f64,
     suffer: f64,
 }
 
 /// Affected services and entry points, the most first, and how many they are.
-pub(crate) fn list(scene: &Scene<'_>) -> (Vec<Affected>, Vec<String>, BlastRadius) {
-    let mut services: BTreeMap<&str, Suffering> = BTreeMap::new();
+pub(crate) fn list(scene: &Scene<'_>, suffering: &[Suffering<'_>]) -> (Vec<Affected>, Vec<String>, BlastRadius) {
+    let mut services: BTreeMap<&str, Requests> = BTreeMap::new();
     let mut entries: Vec<(f64, String)> = Vec::new();
-    for (key, op, impact) in suffering(scene) {
+    for (key, op, impact) in suffering {
         let service = services.entry(scene.name(key.service)).or_default();
         service.suffer += impact * op.entries as f64;
-        if op.roots > 0 && impact >= IMPACT_MIN {
+        if op.roots > 0 && *impact >= IMPACT_MIN {
             entries.push((
                 impact * op.roots as f64,
                 format!("{} {}", scene.name(key.service), scene.name(key.name)),
@@ -72,7 +72,7 @@ pub(crate) fn list(scene: &Scene<'_>) -> (Vec<Affected>, Vec<String>, BlastRadiu
 }
 
 /// The entries of services of which some requests suffer, in the order of their names, with the share that does.
-pub(crate) fn suffering<'a>(scene: &Scene<'a>) -> Vec<(OpKey, &'a OpStats, f64)> {
+pub(crate) fn suffering<'a>(scene: &Scene<'a>) -> Vec<Suffering<'a>> {
     let entries = scene.window.ops.iter().filter(|(_, op)| op.entries > 0);
     let mut suffering: Vec<_> = entries
         .map(|(key, op)| (*key, op, impact(op, scene.baseline.total().ops.get(key))))
@@ -93,7 +93,7 @@ fn impact(op: &OpStats, past: Option<&OpStats>) -> f64 {
 }
 
 /// A callee that died sends no requests of its own to count: its callers' failed calls speak for it.
-fn callers<'a>(scene: &Scene<'a>, services: &mut BTreeMap<&'a str, Suffering>) {
+fn callers<'a>(scene: &Scene<'a>, services: &mut BTreeMap<&'a str, Requests>) {
     for (key, edge) in scene.edges(|_, edge| edge.unanswered_errors > 0) {
         let callee = scene.callee(key.callee);
         if callee.kind == EntityKind::Service {

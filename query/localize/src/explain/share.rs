@@ -14,7 +14,6 @@
 use super::Suffering;
 use super::ways::{Ways, places};
 use crate::Scene;
-use crate::calls::fare;
 use epicenter_graph::{Callee, Entity};
 
 pub(super) fn of(scene: &Scene<'_>, ways: &Ways<'_>, suffering: &[Suffering<'_>], suspect: &Entity) -> f64 {
@@ -31,18 +30,13 @@ pub(super) fn of(scene: &Scene<'_>, ways: &Ways<'_>, suffering: &[Suffering<'_>]
         places.contains(&node) || ways.hops(&hops, node).is_some()
     };
     let reaching: f64 = entries().filter(|(key, ..)| reaches(key.service)).map(felt).sum();
-    (reaching.min(own(scene, suffering, &places)) / all).clamp(0.0, 1.0)
+    (reaching.min(own(ways, suffering, &places)) / all).clamp(0.0, 1.0)
 }
 
 /// Requests that suffer at the suspect.
-fn own(scene: &Scene<'_>, suffering: &[Suffering<'_>], places: &[Callee]) -> f64 {
+fn own(ways: &Ways<'_>, suffering: &[Suffering<'_>], places: &[Callee]) -> f64 {
     let is_it = |node: Callee| places.binary_search(&node).is_ok();
     let entering = suffering.iter().filter(|(key, ..)| is_it(Callee::Service(key.service)));
     let entering: f64 = entering.map(|(_, op, impact)| impact * op.entries as f64).sum();
-    let rest = &scene.baseline.total().edges;
-    let calls = scene.window.edges.iter().filter(|(key, _)| is_it(key.callee));
-    let mut bad: Vec<f64> = calls.map(|(key, edge)| fare(edge, rest.get(key)).bad).collect();
-    // A sum of fractions depends on their order.
-    bad.sort_unstable_by(f64::total_cmp);
-    entering.max(bad.iter().sum())
+    entering.max(ways.bad_calls_to(places))
 }

@@ -19,6 +19,13 @@ struct Way<'a> {
     rest: Option<&'a EdgeStats>,
 }
 
+impl Way<'_> {
+    /// Calls now that fail beyond the usual or are late.
+    fn bad(&self) -> f64 {
+        self.now.map_or(0.0, |now| fare(now, self.rest).bad)
+    }
+}
+
 /// The graph. Numbers are places in `nodes` and mean nothing outside.
 #[derive(Debug, Default)]
 pub(super) struct Ways<'a> {
@@ -26,7 +33,7 @@ pub(super) struct Ways<'a> {
     numbers: HashMap<Callee, u32>,
     /// By caller.
     down: Vec<Way<'a>>,
-    /// Callee and caller, by callee.
+    /// Callee and place in `down`, by callee.
     up: Vec<(u32, u32)>,
 }
 
@@ -49,9 +56,8 @@ impl<'a> Ways<'a> {
             }
         }
         ways.down.sort_unstable_by_key(|way| (way.from, way.to));
-        ways.up = ways.down.iter().map(|way| (way.to, way.from)).collect();
+        ways.up = ways.down.iter().zip(0..).map(|(way, place)| (way.to, place)).collect();
         ways.up.sort_unstable();
-        ways.up.dedup();
         ways
     }
 
@@ -76,9 +82,7 @@ impl<'a> Ways<'a> {
         next.iter().for_each(|end| hops[*end as usize] = Some(0));
         while let Some(node) = next.pop_front() {
             let reached = hops[node as usize].unwrap_or(0) + 1;
-            let first = self.up.partition_point(|(to, _)| *to < node);
-            let callers = self.up[first..].iter().take_while(|(to, _)| *to == node);
-            for (_, caller) in callers {
+            for Way { from: caller, .. } in self.calls_to(node) {
                 if reached <= HOPS_MAX && hops[*caller as usize].is_none() {
                     hops[*caller as usize] = Some(reached);
                     next.push_back(*caller);
@@ -86,6 +90,19 @@ impl<'a> Ways<'a> {
             }
         }
         Hops(hops)
+    }
+
+    fn calls_to(&self, node: u32) -> impl Iterator<Item = &Way<'a>> {
+        let first = self.up.partition_point(|(to, _)| *to < node);
+        let calls = self.up[first..].iter().take_while(move |(to, _)| *to == node);
+        calls.map(|(_, place)| &self.down[*place as usize])
+    }
+
+    /// Calls to some nodes that fail beyond the usual or are late.
+    pub(super) fn bad_calls_to(&self, nodes: &[Callee]) -> f64 {
+        let numbers = nodes.iter().filter_map(|node| self.numbers.get(node));
+        let calls = numbers.flat_map(|number| self.calls_to(*number));
+        sum(calls.map(Way::bad).collect())
     }
 
     /// The hops of a node; a node without calls is only at the end of its own way.
@@ -104,20 +121,21 @@ impl<'a> Ways<'a> {
         let calls = self.down[first..].iter().take_while(|way| way.from == *number);
         let mut nearer: Vec<(u32, Vec<f64>)> = Vec::new();
         for way in calls.filter(|way| left > 0 && hops.0[way.to as usize] == Some(left - 1)) {
-            let harm = way.now.map_or(0.0, |now| fare(now, way.rest).bad);
+            let harm = way.bad();
             match nearer.last_mut() {
                 Some((to, harms)) if *to == way.to => harms.push(harm),
                 _ => nearer.push((way.to, vec![harm])),
             }
         }
-        let sum = |mut harms: Vec<f64>| {
-            // A sum of fractions depends on their order.
-            harms.sort_unstable_by(f64::total_cmp);
-            harms.iter().sum()
-        };
         let node = |(to, harms): (u32, Vec<f64>)| (self.nodes[to as usize], sum(harms));
         nearer.into_iter().map(node).collect()
     }
+}
+
+/// A sum of fractions depends on their order.
+fn sum(mut fractions: Vec<f64>) -> f64 {
+    fractions.sort_unstable_by(f64::total_cmp);
+    fractions.iter().sum()
 }
 
 /// Hops by number of node.
