@@ -2,7 +2,7 @@
 //! might be. Plain text, no colour, so that it can be pasted into a chat as it is.
 
 use super::Seen;
-use epicenter_incident::{CauseKind, Incident, Suspect};
+use epicenter_incident::{Affected, CauseKind, Incident, Suspect};
 use epicenter_schema::Timestamp;
 use std::fmt::Write;
 use std::time::{Duration, UNIX_EPOCH};
@@ -54,20 +54,8 @@ fn one(out: &mut String, incident: &Incident) {
     if let Some(culprit) = incident.suspects.first() {
         evidence(out, culprit);
     }
-    if !incident.affected.is_empty() {
-        let shaken: Vec<String> = incident
-            .affected
-            .iter()
-            .take(SHAKEN_MAX)
-            .map(|a| format!("{} {:.0} %", a.service, a.impact * 100.0))
-            .collect();
-        let _ = writeln!(
-            out,
-            "  shaken   {}{}",
-            shaken.join(", "),
-            more(incident.affected.len(), SHAKEN_MAX)
-        );
-    }
+    way(out, incident);
+    shaken(out, incident);
     if !incident.entry_points.is_empty() {
         let _ = writeln!(out, "  felt at  {}", incident.entry_points.join(", "));
     }
@@ -84,6 +72,51 @@ fn one(out: &mut String, incident: &Incident) {
             "  or else  {}{}",
             others.join(", "),
             more(incident.suspects.len() - 1, OTHERS_MAX)
+        );
+    }
+}
+
+/// The way down to the culprit, and a good trace to lay beside a bad one.
+fn way(out: &mut String, incident: &Incident) {
+    let explanation = &incident.explanation;
+    if explanation.chain.len() > 1 {
+        let names: Vec<&str> = explanation.chain.iter().map(|entity| entity.name.as_str()).collect();
+        let _ = writeln!(out, "  the way  {}", names.join(" -> "));
+    }
+    if let (Some(bad), Some(good)) = (explanation.exemplars.bad, explanation.exemplars.good) {
+        let _ = writeln!(out, "  compare  bad trace {bad} with good trace {good}");
+    }
+}
+
+/// Who is shaken and since when, after the start, and what part of all requests that is.
+fn shaken(out: &mut String, incident: &Incident) {
+    if incident.affected.is_empty() {
+        return;
+    }
+    let one = |affected: &Affected| {
+        let later = affected
+            .first_shaken
+            .map_or(0, |at| (at - incident.started).0 / 1_000_000_000);
+        let since = if later > 0 {
+            format!(" after {later} s")
+        } else {
+            String::new()
+        };
+        format!("{} {:.0} %{since}", affected.service, affected.impact * 100.0)
+    };
+    let shaken: Vec<String> = incident.affected.iter().take(SHAKEN_MAX).map(one).collect();
+    let _ = writeln!(
+        out,
+        "  shaken   {}{}",
+        shaken.join(", "),
+        more(incident.affected.len(), SHAKEN_MAX)
+    );
+    let radius = incident.explanation.blast_radius;
+    if radius.requests > 0.0 {
+        let _ = writeln!(
+            out,
+            "  spread   {:.0} % of all requests suffer",
+            radius.requests * 100.0
         );
     }
 }

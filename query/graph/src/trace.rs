@@ -297,6 +297,9 @@ impl Walker {
             op.entry_errors += u64::from(span.error);
             op.weighed.add(span.weight, span.error);
             op.duration.add(span.duration);
+            if !span.error {
+                op.good.offer(span.duration, self.trace);
+            }
         }
         if !facts.on_edge {
             op.self_time.add(facts.remaining);

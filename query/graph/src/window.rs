@@ -3,6 +3,7 @@
 
 use crate::names::{NameId, Names};
 use crate::record::PeerKind;
+use crate::sample::Sample;
 use crate::sketch::Sketch;
 use crate::weight::Weight;
 use epicenter_schema::{SpanKind, TraceId};
@@ -311,6 +312,8 @@ pub struct OpStats {
     pub slowest: Exemplars,
     /// Failed ones.
     pub failed: Exemplars,
+    /// Entries that did not fail, picked by chance.
+    pub good: Sample,
 }
 
 /// Counts of one edge.
@@ -553,6 +556,7 @@ impl OpStats {
         self.last_child.merge(&other.last_child, CHILDREN_MAX);
         self.slowest.merge(&other.slowest);
         self.failed.merge(&other.failed);
+        self.good.merge(&other.good);
     }
 }
 

@@ -11,6 +11,7 @@ use crate::config::{Config, nanoseconds};
 use crate::counters::Counters;
 use crate::incident::{Change, Incident};
 use crate::memory::{Learning, Recent};
+use crate::onset::Onset;
 use crate::review;
 use crate::slots::{Slot, Slots};
 use epicenter_detect::{Baseline, Signal, Symptom, symptoms};
@@ -36,6 +37,7 @@ pub struct Engine {
     slots: Slots,
     /// Windows of the last looks with their symptoms' presence, the newest last.
     last: Vec<(Timestamp, Window, bool)>,
+    onset: Onset,
     recording: Option<Recording>,
     recorded: bool,
     /// No more spans come, so that who sends late seems to be silent.
@@ -68,6 +70,7 @@ impl Engine {
             baseline: Baseline::default(),
             recent: Recent::default(),
             last: Vec::new(),
+            onset: Onset::default(),
             recording: None,
             recorded: false,
             is_ending: false,
@@ -284,6 +287,11 @@ impl Engine {
         }
         let alone = self.symptoms(&window, step);
         let shaken = alone.iter().any(|symptom| symptom.nats >= CALM_NATS);
+        if self.ongoing.is_empty() {
+            self.onset
+                .forget(start, DurationNs(watch::LOOK_WINDOWS_MAX as i64 * step.0));
+        }
+        self.onset.note(start, &alone);
         self.last.push((start, window.clone(), shaken));
         if self.last.len() > watch::LOOK_WINDOWS_MAX {
             self.last.remove(0);
@@ -309,30 +317,19 @@ impl Engine {
         let Some((start, end)) = self.observed_between else {
             return;
         };
-        let Some(diagnosis) = self
-            .diagnose(&self.observed, end - start, None)
-            .filter(Diagnosis::is_felt)
-        else {
+        let certain = self.config.surprise_nats;
+        let names = self.builder.names();
+        let first = self
+            .onset
+            .look_back(&self.recent, self.window(), &self.baseline, names, certain);
+        let diagnosis = self.diagnose(&self.observed, end - start, None);
+        let Some(diagnosis) = diagnosis.filter(Diagnosis::is_felt) else {
             return;
         };
         self.counters.incidents += 1;
-        let incident = Incident::new(self.onset().unwrap_or(start), end, diagnosis);
+        let incident = Incident::new(first.unwrap_or(start), end, diagnosis);
         self.incidents.push(incident.clone());
         changes.push(Change::Opened(incident));
-    }
-
-    /// Start of the first remembered window with symptoms beyond doubt.
-    fn onset(&self) -> Option<Timestamp> {
-        let names = self.builder.names();
-        let certain = |window| {
-            symptoms(window, self.window(), &self.baseline, names)
-                .first()
-                .map_or(0.0, |s| s.nats)
-        };
-        self.recent
-            .iter()
-            .find(|(_, window)| certain(window) >= self.config.surprise_nats)
-            .map(|(start, _)| *start)
     }
 }
 

@@ -1,6 +1,6 @@
 //! An incident: one stretch of time in which something was wrong, with one answer to what.
 
-use epicenter_localize::{Affected, Cause, Diagnosis, Suspect};
+use epicenter_localize::{Affected, Cause, Diagnosis, Explanation, Suspect};
 use epicenter_schema::Timestamp;
 
 /// Whether it is over.
@@ -33,6 +33,8 @@ pub struct Incident {
     pub affected: Vec<Affected>,
     /// Where people feel it: `service operation`.
     pub entry_points: Vec<String>,
+    /// What makes the answer plain.
+    pub explanation: Explanation,
 }
 
 /// What became of an incident.
@@ -61,6 +63,7 @@ impl Incident {
             suspects: Vec::new(),
             affected: Vec::new(),
             entry_points: Vec::new(),
+            explanation: Explanation::default(),
         };
         incident.take(diagnosis);
         incident
@@ -71,6 +74,7 @@ impl Incident {
         self.suspects = diagnosis.suspects;
         self.affected = diagnosis.affected;
         self.entry_points = diagnosis.entry_points;
+        self.explanation = diagnosis.explanation;
     }
 }
 

@@ -9,6 +9,7 @@ mod counters;
 mod engine;
 mod incident;
 mod memory;
+mod onset;
 mod review;
 mod slots;
 
@@ -19,7 +20,7 @@ pub use epicenter_graph::{
     DimensionShare, Edge, Entity, EntityKind, GraphSnapshot, Health, Latency, Node, NodeSum, Part, Sketch, SpanCounts,
     Summary, Traffic, Weighed, Weight,
 };
-pub use epicenter_localize::{Affected, Cause, CauseKind, Evidence, Suspect};
+pub use epicenter_localize::{Affected, BlastRadius, Cause, CauseKind, Compared, Evidence, Explanation, Suspect};
 pub use incident::{Change, Incident, State};
 pub use slots::Slot;
 

@@ -145,6 +145,49 @@ fn a_dead_service_is_named_once() {
     }
 }
 
+fn named(entities: &[crate::Entity]) -> Vec<&str> {
+    entities.iter().map(|entity| entity.name.as_str()).collect()
+}
+
+/// The second of the world in which a trace began, of a world with one entry that is asked `rate` times a second.
+fn second_of(trace: epicenter_schema::TraceId, rate: i64) -> i64 {
+    u128::from_be_bytes(trace.0) as i64 / (2 * rate)
+}
+
+/// Scenario: payment dies, then its store, then a copy of stock is slow.
+/// Guarantees: the chain leads from the entry to the culprit; a bad trace of the fault lies beside a good one of the
+/// rest; the share says that it is all the damage; each service was first shaken when the fault began.
+#[test]
+fn an_incident_is_explained() {
+    const RATE: i64 = 20;
+    let way = ["gateway", "web", "checkout"];
+    for (fault, below) in [
+        (Fault::Dead("payment"), &["payment"][..]),
+        (Fault::Dead("db:ledger"), &["payment", "ledger"]),
+        (Fault::SlowPod("stock", 1, 300.0), &["stock", "stock-1"]),
+    ] {
+        let run = live(shop(), RATE as u64, &[fault], 0);
+        let incident = &run.engine.incidents()[0];
+        let explanation = &incident.explanation;
+        assert_eq!(named(&explanation.chain), [&way[..], below].concat(), "{fault:?}");
+        assert_eq!(explanation.chain.last(), Some(&incident.suspects[0].entity));
+        let fault_s = REST_S - 1..REST_S + FAULT_S + 1;
+        let bad = explanation.exemplars.bad.expect("a bad trace");
+        assert!(fault_s.contains(&second_of(bad, RATE)), "{fault:?}: {bad}");
+        let good = explanation.exemplars.good.expect("a good trace");
+        assert!((0..REST_S).contains(&second_of(good, RATE)), "{fault:?}: {good}");
+        assert!(incident.suspects[0].share > 0.9, "{fault:?}: {incident:#?}");
+        let radius = explanation.blast_radius;
+        assert_eq!((radius.services, radius.entry_points), (incident.affected.len(), 1));
+        assert!(radius.requests > 0.2 && radius.requests <= 1.0, "{fault:?}: {radius:?}");
+        for affected in &incident.affected {
+            let since = affected.first_shaken.expect("dated").0 - EPOCH_NS;
+            let since = since / 1_000_000_000 - REST_S;
+            assert!((-5..=5).contains(&since), "{fault:?}: {affected:?} after {since} s");
+        }
+    }
+}
+
 /// Scenario: one of two entries dies, and with it all that it alone calls; there is nobody whose calls fail.
 #[test]
 fn a_dead_entry_is_silent() {
@@ -397,6 +440,15 @@ fn a_recording_is_judged_against_a_recording() {
     assert_eq!(engine.incidents().len(), 1);
     assert_eq!(engine.incidents()[0].suspects[0].entity.name, "payment");
     assert_eq!(engine.incidents()[0].cause.kind, CauseKind::Errors);
+    let explanation = &engine.incidents()[0].explanation;
+    assert_eq!(named(&explanation.chain), ["gateway", "web", "checkout", "payment"]);
+    assert!(explanation.exemplars.bad.is_some() && explanation.exemplars.good.is_some());
+    assert!(
+        engine.incidents()[0]
+            .affected
+            .iter()
+            .any(|affected| affected.first_shaken.is_some())
+    );
 }
 
 /// The same without a failure.

@@ -23,9 +23,9 @@ const HOPS_MAX: usize = 32;
 
 /// Calls from one service to one callee.
 #[derive(Clone, Copy, Debug, Default)]
-struct Pair {
-    calls: f64,
-    bad: f64,
+pub(crate) struct Pair {
+    pub(crate) calls: f64,
+    pub(crate) bad: f64,
 }
 
 /// The bad pairs.
@@ -160,7 +160,7 @@ impl BadCalls {
 }
 
 /// How the calls of an edge fare against those at rest.
-fn fare(edge: &EdgeStats, rest: Option<&EdgeStats>) -> Pair {
+pub(crate) fn fare(edge: &EdgeStats, rest: Option<&EdgeStats>) -> Pair {
     let usual = rest.map_or(0.0, |rest| rest.errors as f64 / rest.count.max(1) as f64);
     let failed = edge.errors as f64 - usual * edge.count as f64;
     let late = rest.map_or(0.0, |rest| late(&edge.client, &rest.client));

@@ -5,6 +5,7 @@
 
 use crate::blame::Ledger;
 use crate::calls::BadCalls;
+use crate::explain::{self, Explanation};
 use crate::ranking::{self, Side};
 use crate::related::is_among;
 use crate::shaken::{self, Entries};
@@ -86,16 +87,22 @@ pub fn diagnose(scene: &Scene<'_>) -> Option<Diagnosis> {
     if suspects.is_empty() {
         return None;
     }
-    let (affected, entry_points) = shaken::list(scene);
+    let suffering = shaken::suffering(scene);
+    let (affected, entry_points, blast_radius) = shaken::list(scene, &suffering);
     let mut diagnosis = Diagnosis {
         suspects,
         affected,
         entry_points,
         strength,
+        explanation: Explanation {
+            blast_radius,
+            ..Explanation::default()
+        },
         ..Diagnosis::default()
     };
     cause::name(scene, &findings, channel, &mut diagnosis);
     dimension::narrow(scene, channel, &mut diagnosis);
+    explain::explain(scene, &suffering, &mut diagnosis);
     Some(diagnosis)
 }
 

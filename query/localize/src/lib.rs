@@ -24,6 +24,7 @@ mod structure;
 mod cause;
 mod channel;
 mod dimension;
+mod explain;
 mod fallen;
 mod machine;
 mod ranking;
@@ -31,6 +32,7 @@ mod related;
 mod shaken;
 
 pub use channel::diagnose;
+pub use explain::{BlastRadius, Compared, Explanation};
 pub use related::{is_one_of, related};
 pub use scene::Scene;
 pub use shaken::restrict;

@@ -147,6 +147,7 @@ mod tests {
             suspects: vec![Suspect {
                 entity: first,
                 score: 1.0,
+                share: 0.0,
                 evidence: Vec::new(),
             }],
             ..Diagnosis::default()

@@ -48,6 +48,7 @@ pub(crate) fn suspects(sides: &[Side<'_>], max: usize) -> Vec<Suspect> {
         Suspect {
             entity: entity.clone(),
             score,
+            share: 0.0,
             evidence: reasons.map(|reason| reason.evidence.clone()).collect(),
         }
     };

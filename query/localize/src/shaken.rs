@@ -2,9 +2,10 @@
 //! them, where people feel it.
 
 use crate::Scene;
+use crate::explain::{BlastRadius, Suffering};
 use crate::related::related;
 use crate::verdict::{Affected, Diagnosis};
-use epicenter_graph::{EntityKind, OpKey, OpStats, Sketch};
+use epicenter_graph::{EntityKind, OpStats, Sketch};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Services and entry points listed.
@@ -25,19 +26,19 @@ pub(crate) struct Entries {
 }
 
 #[derive(Default)]
-struct Suffering {
+struct Requests {
     requests: f64,
     suffer: f64,
 }
 
-/// Affected services and entry points, the most first.
-pub(crate) fn list(scene: &Scene<'_>) -> (Vec<Affected>, Vec<String>) {
-    let mut services: BTreeMap<&str, Suffering> = BTreeMap::new();
+/// Affected services and entry points, the most first, and how many they are.
+pub(crate) fn list(scene: &Scene<'_>, suffering: &[Suffering<'_>]) -> (Vec<Affected>, Vec<String>, BlastRadius) {
+    let mut services: BTreeMap<&str, Requests> = BTreeMap::new();
     let mut entries: Vec<(f64, String)> = Vec::new();
-    for (key, op, impact) in suffering(scene) {
+    for (key, op, impact) in suffering {
         let service = services.entry(scene.name(key.service)).or_default();
         service.suffer += impact * op.entries as f64;
-        if op.roots > 0 && impact >= IMPACT_MIN {
+        if op.roots > 0 && *impact >= IMPACT_MIN {
             entries.push((
                 impact * op.roots as f64,
                 format!("{} {}", scene.name(key.service), scene.name(key.name)),
@@ -55,14 +56,20 @@ pub(crate) fn list(scene: &Scene<'_>) -> (Vec<Affected>, Vec<String>) {
         .map(|(service, s)| Affected {
             service: service.to_owned(),
             impact: (s.suffer / s.requests.max(1.0)).clamp(0.0, 1.0),
+            first_shaken: None,
         })
         .filter(|affected| affected.impact >= IMPACT_MIN)
         .collect();
+    let radius = BlastRadius {
+        services: affected.len(),
+        entry_points: entries.len(),
+        requests: 0.0,
+    };
     affected.sort_by(|a, b| b.impact.total_cmp(&a.impact));
     affected.truncate(AFFECTED_MAX);
     entries.sort_by(|a, b| b.0.total_cmp(&a.0));
     entries.truncate(ENTRY_POINTS_MAX);
-    (affected, entries.into_iter().map(|(_, name)| name).collect())
+    (affected, entries.into_iter().map(|(_, name)| name).collect(), radius)
 }
 
 /// Of several incidents at once each is told what it may have to do with: leaves out the affected services and entry points
@@ -78,10 +85,13 @@ pub fn restrict(scene: &Scene<'_>, diagnosis: &mut Diagnosis) {
     diagnosis
         .entry_points
         .retain(|entry| names.iter().any(|name| is_of(entry, name)));
+    let radius = &mut diagnosis.explanation.blast_radius;
+    radius.services = radius.services.min(diagnosis.affected.len());
+    radius.entry_points = radius.entry_points.min(diagnosis.entry_points.len());
 }
 
 /// The entries of services of which some requests suffer, in the order of their names, with the share that does.
-pub(crate) fn suffering<'a>(scene: &Scene<'a>) -> Vec<(OpKey, &'a OpStats, f64)> {
+pub(crate) fn suffering<'a>(scene: &Scene<'a>) -> Vec<Suffering<'a>> {
     let entries = scene.window.ops.iter().filter(|(_, op)| op.entries > 0);
     let mut suffering: Vec<_> = entries
         .map(|(key, op)| (*key, op, impact(op, scene.baseline.total().ops.get(key))))
@@ -102,7 +112,7 @@ fn impact(op: &OpStats, past: Option<&OpStats>) -> f64 {
 }
 
 /// A callee that died sends no requests of its own to count: its callers' failed calls speak for it.
-fn callers<'a>(scene: &Scene<'a>, services: &mut BTreeMap<&'a str, Suffering>) {
+fn callers<'a>(scene: &Scene<'a>, services: &mut BTreeMap<&'a str, Requests>) {
     for (key, edge) in scene.edges(|_, edge| edge.unanswered_errors > 0) {
         let callee = scene.callee(key.callee);
         if callee.kind == EntityKind::Service {

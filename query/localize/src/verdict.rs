@@ -1,7 +1,8 @@
 //! The answer: suspects, best first, each with evidence, and the kind of cause.
 
+use crate::explain::Explanation;
 use epicenter_graph::Entity;
-use epicenter_schema::TraceId;
+use epicenter_schema::{Timestamp, TraceId};
 use serde::{Deserialize, Serialize};
 
 /// What happened.
@@ -77,6 +78,8 @@ pub struct Suspect {
     pub entity: epicenter_graph::Entity,
     /// Share of the suspicion, 0 to 1.
     pub score: f64,
+    /// Share of the damage at the entry points that it can account for, 0 to 1; those of several may overlap.
+    pub share: f64,
     /// Why, the weightiest first.
     pub evidence: Vec<Evidence>,
 }
@@ -88,6 +91,8 @@ pub struct Affected {
     pub service: String,
     /// Share of its requests that fail or are slow beyond the usual, 0 to 1.
     pub impact: f64,
+    /// Start of the first window with a symptom of it, where windows are looked at one by one.
+    pub first_shaken: Option<Timestamp>,
 }
 
 /// What the methods make of a window.
@@ -103,6 +108,8 @@ pub struct Diagnosis {
     pub entry_points: Vec<String>,
     /// How far beyond doubt it is that something is wrong at all: from 1 on it is felt by many.
     pub strength: f64,
+    /// What makes it plain.
+    pub explanation: Explanation,
 }
 
 /// Strength below which what was found is noise.
@@ -127,6 +134,7 @@ impl Diagnosis {
             None => Suspect {
                 entity,
                 score: 0.0,
+                share: 0.0,
                 evidence: Vec::new(),
             },
         };

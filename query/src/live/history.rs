@@ -224,6 +224,7 @@ fn path(folder: &Path, id: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::dto::explanation::ExplanationDto;
     use crate::http::dto::incident::CauseDto;
 
     fn incident(number: usize, state: &str) -> IncidentDto {
@@ -240,6 +241,7 @@ mod tests {
             suspects: Vec::new(),
             affected: Vec::new(),
             entry_points: Vec::new(),
+            explanation: ExplanationDto::default(),
             notes: Vec::new(),
             similar: Vec::new(),
         }

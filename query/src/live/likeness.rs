@@ -86,6 +86,7 @@ fn overlap(a: &BTreeSet<String>, b: &BTreeSet<String>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::dto::explanation::ExplanationDto;
     use crate::http::dto::incident::{AffectedDto, CauseDto, SuspectDto};
 
     fn incident(started: u64, culprit: (&str, &str, Option<&str>), cause: &str, affected: &[&str]) -> Arc<IncidentDto> {
@@ -97,11 +98,13 @@ mod tests {
         let suspect = SuspectDto {
             entity,
             score: 1.0,
+            share: 1.0,
             evidence: Vec::new(),
         };
         let affected = affected.iter().map(|service| AffectedDto {
             service: (*service).to_owned(),
             impact: 0.5,
+            first_shaken_unix_nano: None,
         });
         Arc::new(IncidentDto {
             id: format!("{started}-{}", culprit.1),
@@ -116,6 +119,7 @@ mod tests {
             suspects: vec![suspect],
             affected: affected.collect(),
             entry_points: vec!["front GET /".to_owned()],
+            explanation: ExplanationDto::default(),
             notes: Vec::new(),
             similar: Vec::new(),
         })

@@ -86,6 +86,7 @@ pub(crate) fn keep_identity(incident: &mut IncidentDto, id: &str, known: Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::dto::explanation::ExplanationDto;
     use crate::http::dto::incident::{CauseDto, SuspectDto};
 
     fn incident(id: &str, state: &str) -> IncidentDto {
@@ -102,6 +103,7 @@ mod tests {
             suspects: Vec::new(),
             affected: Vec::new(),
             entry_points: Vec::new(),
+            explanation: ExplanationDto::default(),
             notes: Vec::new(),
             similar: Vec::new(),
         }
@@ -186,6 +188,7 @@ mod tests {
                     service: None,
                 },
                 score: 0.5,
+                share: 0.5,
                 evidence: Vec::new(),
             });
             incident

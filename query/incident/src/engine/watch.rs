@@ -348,7 +348,9 @@ impl Engine {
         length: DurationNs,
         explained: Option<&BTreeSet<NameId>>,
     ) -> Option<Diagnosis> {
-        diagnose(&self.scene(window, length, explained))
+        let mut diagnosis = diagnose(&self.scene(window, length, explained))?;
+        self.onset.date(&mut diagnosis.affected, self.builder.names());
+        Some(diagnosis)
     }
 
     fn scene<'a>(

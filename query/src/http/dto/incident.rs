@@ -1,5 +1,6 @@
 //! Incidents.
 
+use super::explanation::ExplanationDto;
 use super::recall::{NoteDto, SimilarDto};
 use epicenter_incident::{Incident, State};
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,9 @@ pub struct IncidentDto {
     pub affected: Vec<AffectedDto>,
     /// Where people feel it.
     pub entry_points: Vec<String>,
+    /// The way to the culprit, traces to compare, and how far it spreads.
+    #[serde(flatten)]
+    pub explanation: ExplanationDto,
     /// What people wrote about it, the oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<NoteDto>,
@@ -57,6 +61,9 @@ pub struct SuspectDto {
     pub entity: EntityDto,
     /// From 0 to 1.
     pub score: f64,
+    /// Share of the damage at the entry points that it can account for, from 0 to 1.
+    #[serde(default)]
+    pub share: f64,
     /// Why, the weightiest first.
     pub evidence: Vec<EvidenceDto>,
 }
@@ -95,6 +102,9 @@ pub struct AffectedDto {
     pub service: String,
     /// From 0 to 1.
     pub impact: f64,
+    /// Start of the first window with a symptom of it; null where no window alone shows one.
+    #[serde(default)]
+    pub first_shaken_unix_nano: Option<String>,
 }
 
 /// [`IncidentsDto`] of incidents that are elsewhere.
@@ -148,6 +158,7 @@ impl From<&Incident> for IncidentDto {
         let suspects = incident.suspects.iter().zip(scores).map(|(suspect, score)| SuspectDto {
             entity: EntityDto::from(&suspect.entity),
             score,
+            share: finite(suspect.share),
             evidence: suspect
                 .evidence
                 .iter()
@@ -181,9 +192,11 @@ impl From<&Incident> for IncidentDto {
                 .map(|a| AffectedDto {
                     service: a.service.clone(),
                     impact: finite(a.impact),
+                    first_shaken_unix_nano: a.first_shaken.map(|at| at.0.to_string()),
                 })
                 .collect(),
             entry_points: incident.entry_points.clone(),
+            explanation: ExplanationDto::from(&incident.explanation),
             notes: Vec::new(),
             similar: Vec::new(),
         }
@@ -216,7 +229,9 @@ fn finite(value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use epicenter_incident::{Affected, Cause, CauseKind, Entity, Evidence, Suspect};
+    use epicenter_incident::{
+        Affected, BlastRadius, Cause, CauseKind, Compared, Entity, Evidence, Explanation, Suspect,
+    };
     use epicenter_schema::{Timestamp, TraceId};
     use expect_test::expect;
 
@@ -235,6 +250,7 @@ mod tests {
             suspects: vec![Suspect {
                 entity: Entity::service("payment"),
                 score: 0.5,
+                share: 0.875,
                 evidence: vec![Evidence {
                     kind: "unanswered".into(),
                     text: "9 of 10 calls get no answer".to_owned(),
@@ -246,8 +262,21 @@ mod tests {
             affected: vec![Affected {
                 service: "gateway".to_owned(),
                 impact: 0.25,
+                first_shaken: Some(Timestamp(1_700_000_000_000_000_000)),
             }],
             entry_points: vec!["gateway GET /".to_owned()],
+            explanation: Explanation {
+                chain: vec![Entity::service("gateway"), Entity::service("payment")],
+                exemplars: Compared {
+                    bad: Some(TraceId([0xab; 16])),
+                    good: None,
+                },
+                blast_radius: BlastRadius {
+                    services: 1,
+                    entry_points: 1,
+                    requests: 0.25,
+                },
+            },
         };
         let json = serde_json::to_string_pretty(&IncidentsDto::from(&[incident][..])).expect("JSON");
         expect![[r#"
@@ -270,6 +299,7 @@ mod tests {
                         "name": "payment"
                       },
                       "score": 0.5,
+                      "share": 0.875,
                       "evidence": [
                         {
                           "kind": "unanswered",
@@ -286,12 +316,32 @@ mod tests {
                   "affected": [
                     {
                       "service": "gateway",
-                      "impact": 0.25
+                      "impact": 0.25,
+                      "first_shaken_unix_nano": "1700000000000000000"
                     }
                   ],
                   "entry_points": [
                     "gateway GET /"
-                  ]
+                  ],
+                  "chain": [
+                    {
+                      "kind": "service",
+                      "name": "gateway"
+                    },
+                    {
+                      "kind": "service",
+                      "name": "payment"
+                    }
+                  ],
+                  "exemplars": {
+                    "bad": "abababababababababababababababab",
+                    "good": null
+                  },
+                  "blast_radius": {
+                    "services": 1,
+                    "entry_points": 1,
+                    "requests": 0.25
+                  }
                 }
               ]
             }"#]]
