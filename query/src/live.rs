@@ -7,7 +7,7 @@
 
 pub(crate) mod files;
 mod history;
-mod likeness;
+pub(crate) mod likeness;
 pub(crate) mod past;
 mod restart;
 

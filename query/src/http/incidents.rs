@@ -15,7 +15,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 
 /// Longest note, and longest name of who wrote it.
-const TEXT_CHARS_MAX: usize = 10_000;
+const TEXT_CHARS_MAX: usize = 4_000;
 const AUTHOR_CHARS_MAX: usize = 200;
 
 #[derive(Deserialize)]

@@ -8,6 +8,7 @@ use crate::http::dto::incident::IncidentDto;
 use crate::http::dto::recall::NoteDto;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -83,7 +84,9 @@ impl History {
             incident: Arc::new(kept.incident),
             announced: kept.announced,
         };
-        let mut entries: Vec<Entry> = kept.into_iter().map(|(_, kept)| entry(kept)).collect();
+        let mut kept: Vec<Kept> = kept.into_iter().map(|(_, kept)| kept).collect();
+        tell_notes(&mut kept);
+        let mut entries: Vec<Entry> = kept.into_iter().map(entry).collect();
         entries.sort_by_key(|entry| entry.incident.started());
         let history = Self {
             folder,
@@ -102,7 +105,8 @@ impl History {
         incident.similar = likeness::similar(incident, entries.iter().map(|entry| &entry.incident));
     }
 
-    /// Adds a note to an incident; on disk when this returns without an error. Whoever is like it shows it too.
+    /// Adds a note to an incident; on disk when this returns without an error. Whoever is like it shows it too, from
+    /// memory: their files are left alone, see [`tell_notes`].
     pub(crate) fn note(&self, id: &str, note: NoteDto) -> Result<Noted, Error> {
         let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(known) = self.get(id) else {
@@ -119,7 +123,7 @@ impl History {
         for entry in entries.iter_mut().filter(like) {
             let mut other = IncidentDto::clone(&entry.incident);
             for similar in other.similar.iter_mut().filter(|similar| similar.id == id) {
-                similar.notes.clone_from(&incident.notes);
+                similar.notes = likeness::told_of(&incident.notes).to_vec();
             }
             entry.incident = Arc::new(other);
         }
@@ -210,6 +214,23 @@ impl History {
     }
 }
 
+/// Brings the notes told of earlier incidents up to date with their own files: a note is written to the file of its
+/// incident only. What is told of one that is forgotten by now stays as it was.
+fn tell_notes(kept: &mut [Kept]) {
+    let noted = kept.iter().filter(|kept| !kept.incident.notes.is_empty());
+    let notes: HashMap<String, Vec<NoteDto>> = noted
+        .map(|kept| {
+            let told = likeness::told_of(&kept.incident.notes).to_vec();
+            (kept.incident.id.clone(), told)
+        })
+        .collect();
+    for similar in kept.iter_mut().flat_map(|kept| &mut kept.incident.similar) {
+        if let Some(notes) = notes.get(&similar.id) {
+            similar.notes.clone_from(notes);
+        }
+    }
+}
+
 /// The file of an incident. Ids are made of letters, digits and hyphens; whatever else comes is hashed.
 fn path(folder: &Path, id: &str) -> PathBuf {
     let plain = (1..=ID_CHARS_MAX).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
@@ -225,7 +246,7 @@ fn path(folder: &Path, id: &str) -> PathBuf {
 mod tests {
     use super::*;
     use crate::http::dto::explanation::ExplanationDto;
-    use crate::http::dto::incident::CauseDto;
+    use crate::http::dto::incident::{CauseDto, EntityDto, SuspectDto};
 
     fn incident(number: usize, state: &str) -> IncidentDto {
         IncidentDto {
@@ -295,6 +316,52 @@ mod tests {
         let kept = history.get("1-cart").expect("it is remembered");
         assert_eq!((kept.notes.len(), kept.notes[7].text.as_str()), (NOTES_MAX, "note 7"));
         assert!(history.was_announced("1-cart", Event::Opened));
+    }
+
+    #[test]
+    fn a_note_written_late_is_told_beside_a_later_incident_after_a_restart_too() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let history = History::open(folder.path().to_owned()).expect("opens");
+        for number in [1, 2] {
+            let mut incident = incident(number, "resolved");
+            incident.suspects.push(SuspectDto {
+                entity: EntityDto {
+                    kind: "service".to_owned(),
+                    name: "cart".to_owned(),
+                    service: None,
+                },
+                score: 0.5,
+                share: 0.0,
+                evidence: Vec::new(),
+            });
+            history.put(incident, None).expect("kept");
+        }
+        let note = NoteDto {
+            at_unix_nano: "3".to_owned(),
+            author: None,
+            text: "it was the disk".to_owned(),
+        };
+        history.note("1-cart", note.clone()).expect("kept");
+        let told = |history: &History| {
+            history.get("2-cart").expect("it is remembered").similar[0]
+                .notes
+                .clone()
+        };
+        assert_eq!(told(&history), std::slice::from_ref(&note));
+        let history = History::open(folder.path().to_owned()).expect("opens again");
+        assert_eq!(told(&history), [note]);
+    }
+
+    #[test]
+    fn files_of_before_there_were_notes_are_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let old = r#"{"incident":{"id":"1-cart","state":"resolved","started_unix_nano":"1","detected_unix_nano":"1",
+            "resolved_unix_nano":"2","cause":{"kind":"slow","confidence":0.5},"suspects":[],"affected":[],"entry_points":[]},
+            "announced":["incident.opened"]}"#;
+        std::fs::write(folder.path().join("1-cart.json"), old).expect("written");
+        let history = History::open(folder.path().to_owned()).expect("opens");
+        let kept = history.get("1-cart").expect("it is read");
+        assert!(kept.notes.is_empty() && kept.similar.is_empty());
     }
 
     #[test]

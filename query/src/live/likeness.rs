@@ -5,7 +5,7 @@
 //! of those in both over the number of those in either (Jaccard; 1 where neither has any). Pure: incidents in, a list out.
 
 use crate::http::dto::incident::{EntityDto, IncidentDto};
-use crate::http::dto::recall::SimilarDto;
+use crate::http::dto::recall::{NoteDto, SimilarDto};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -13,6 +13,8 @@ use std::sync::Arc;
 const LIKENESS_MIN: f64 = 0.6;
 /// Earlier incidents told.
 const SIMILAR_MAX: usize = 3;
+/// Notes told of each of them, the newest ones: every incident and page carries them.
+const NOTES_TOLD_MAX: usize = 10;
 
 /// Those that began earlier and are like this one, the most alike first, of equals the newer first. Cost: one comparison
 /// of names for each of `all`.
@@ -35,9 +37,14 @@ pub(crate) fn similar<'a>(incident: &IncidentDto, all: impl Iterator<Item = &'a 
         cause: other.cause.kind.clone(),
         culprit: culprit(other).cloned(),
         likeness,
-        notes: other.notes.clone(),
+        notes: told_of(&other.notes).to_vec(),
     };
     alike.into_iter().map(told).collect()
+}
+
+/// The notes of an earlier incident that are told beside a later one, the oldest first.
+pub(crate) fn told_of(notes: &[NoteDto]) -> &[NoteDto] {
+    &notes[notes.len().saturating_sub(NOTES_TOLD_MAX)..]
 }
 
 fn likeness(a: &IncidentDto, b: &IncidentDto) -> f64 {
@@ -161,5 +168,20 @@ mod tests {
         let now = incident(8, PAYMENT, "slow", &["front"]);
         assert_eq!(told(&now, &all), ["6-payment 1.00", "5-payment 1.00", "4-payment 1.00"]);
         assert_eq!(told(&all[0], &all), Vec::<String>::new(), "nothing was earlier");
+    }
+
+    #[test]
+    fn the_newest_notes_are_told() {
+        let mut before = IncidentDto::clone(&incident(1, PAYMENT, "slow", &["front"]));
+        before.notes.extend((0..NOTES_TOLD_MAX + 2).map(|number| NoteDto {
+            at_unix_nano: number.to_string(),
+            author: None,
+            text: format!("note {number}"),
+        }));
+        let told = similar(
+            &incident(8, PAYMENT, "slow", &["front"]),
+            [Arc::new(before.clone())].iter(),
+        );
+        assert_eq!(told[0].notes, before.notes[2..]);
     }
 }

@@ -39,6 +39,17 @@ test("an incident seen before says so, and a note is kept", async ({ page }) => 
   await keep(page, "mock-recall");
 });
 
+test("what an incident was can be written when it is over", async ({ page }) => {
+  await open(page, "healthy");
+  const earlier = page.getByRole("region", { name: "Earlier incidents" });
+  await earlier.getByText("Write a note").click();
+  await earlier.getByRole("textbox", { name: /What was it/ }).fill("an index was missing");
+  await earlier.getByRole("button", { name: "Keep" }).click();
+  await expect(earlier.getByText("1 note")).toBeVisible();
+  await expect(earlier.locator(".notes")).toContainText("an index was missing");
+  await keep(page, "mock-note-afterwards");
+});
+
 test("slow databases and broken caches read as what they are", async ({ page }) => {
   await open(page, "slow");
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("mysql-0 is slow");

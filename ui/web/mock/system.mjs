@@ -201,9 +201,9 @@ function large() {
   return { graph: () => graph(edges, broken), incidents: () => ({ incidents: open }) };
 }
 
-/** Adds a note to an open incident of a state, as the server does. */
+/** Adds a note to an incident of a state, as the server does. */
 export function note(name, id, text) {
-  const found = STATES[name].open.find((one) => one.id === id);
+  const found = [...STATES[name].open, past].find((one) => one.id === id);
   found.notes = [...(found.notes ?? []), { at_unix_nano: nanos(0), text }];
   return found;
 }

@@ -2,6 +2,7 @@
 
 use super::explanation::ExplanationDto;
 use super::recall::{NoteDto, SimilarDto};
+use crate::live::likeness;
 use epicenter_incident::{Incident, State};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -136,8 +137,14 @@ impl IncidentDto {
 
 impl From<&[Incident]> for IncidentsDto {
     fn from(incidents: &[Incident]) -> Self {
+        // Nothing is remembered here but these.
+        let all: Vec<Arc<IncidentDto>> = incidents.iter().map(|one| Arc::new(one.into())).collect();
+        let recall = |one: &Arc<IncidentDto>| IncidentDto {
+            similar: likeness::similar(one, all.iter()),
+            ..IncidentDto::clone(one)
+        };
         Self {
-            incidents: incidents.iter().map(IncidentDto::from).collect(),
+            incidents: all.iter().map(recall).collect(),
         }
     }
 }
@@ -235,9 +242,8 @@ mod tests {
     use epicenter_schema::{Timestamp, TraceId};
     use expect_test::expect;
 
-    #[test]
-    fn an_incident_is_the_json_that_is_promised() {
-        let incident = Incident {
+    fn incident() -> Incident {
+        Incident {
             id: "1700000000000-payment".to_owned(),
             state: State::Resolved,
             started: Timestamp(1_700_000_000_000_000_001),
@@ -277,8 +283,23 @@ mod tests {
                     requests: 0.25,
                 },
             },
-        };
-        let json = serde_json::to_string_pretty(&IncidentsDto::from(&[incident][..])).expect("JSON");
+        }
+    }
+
+    #[test]
+    fn of_several_the_later_names_the_earlier_one_like_it() {
+        let mut later = incident();
+        later.id = "1700000100000-payment".to_owned();
+        later.started = Timestamp(1_700_000_100_000_000_000);
+        let told = IncidentsDto::from(&[incident(), later][..]).incidents;
+        assert!(told[0].similar.is_empty());
+        assert_eq!(told[1].similar.len(), 1);
+        assert_eq!(told[1].similar[0].id, told[0].id);
+    }
+
+    #[test]
+    fn an_incident_is_the_json_that_is_promised() {
+        let json = serde_json::to_string_pretty(&IncidentsDto::from(&[incident()][..])).expect("JSON");
         expect![[r#"
             {
               "incidents": [

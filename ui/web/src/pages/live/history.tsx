@@ -1,10 +1,12 @@
-/** What was broken before. */
+/** What was broken before, what was written about it, and a place to write: the reason is often known only afterwards. */
 
 import type { ReactElement } from "react";
+import { useState } from "react";
 import { formatCount } from "../../model/format";
 import type { Incident } from "../../model/incident";
 import { sentence } from "../../model/incident";
 import { formatAge, formatDateTime, toMillis } from "../../model/time";
+import { Recalled } from "./recall";
 
 const SHOWN = 8;
 
@@ -33,10 +35,23 @@ export function History({ incidents }: { readonly incidents: readonly Incident[]
                   </>
                 )}
               </span>
+              <Remembered incident={one} />
             </li>
           );
         })}
       </ul>
     </section>
+  );
+}
+
+function Remembered({ incident }: { readonly incident: Incident }): ReactElement {
+  // What is closed is not drawn: it has a form for each incident.
+  const [open, setOpen] = useState(false);
+  const count = incident.notes.length;
+  return (
+    <details className="remembered" onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>{count === 0 ? "Write a note" : formatCount(count, "note")}</summary>
+      {open && <Recalled incident={incident} />}
+    </details>
   );
 }

@@ -7,11 +7,20 @@ import { entityLabel, happened } from "../../model/incident";
 import { formatDateTime } from "../../model/time";
 import { useAddNote } from "../../state/queries";
 
-const TEXT_CHARS_MAX = 10_000;
+const TEXT_CHARS_MAX = 4_000;
 
 export function Recall({ incident }: { readonly incident: Incident }): ReactElement {
   return (
     <section className="panel" aria-label="What is remembered">
+      <Recalled incident={incident} />
+    </section>
+  );
+}
+
+/** The same without a panel around it. */
+export function Recalled({ incident }: { readonly incident: Incident }): ReactElement {
+  return (
+    <>
       {incident.similar.length > 0 && (
         <>
           <h2>Seen before</h2>
@@ -25,7 +34,7 @@ export function Recall({ incident }: { readonly incident: Incident }): ReactElem
       <h2>Notes</h2>
       <Notes notes={incident.notes} />
       <NewNote key={incident.id} id={incident.id} />
-    </section>
+    </>
   );
 }
 
