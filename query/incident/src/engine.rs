@@ -480,7 +480,9 @@ impl Engine {
         };
         let certain = self.config.surprise_nats;
         let names = self.builder.names();
-        let first = self.onset.look_back(&self.recent, self.window(), &self.baseline, names, certain);
+        let first = self
+            .onset
+            .look_back(&self.recent, self.window(), &self.baseline, names, certain);
         let Some(diagnosis) = self.diagnose(&self.observed, end - start).filter(Diagnosis::is_felt) else {
             return;
         };

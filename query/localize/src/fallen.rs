@@ -133,11 +133,7 @@ fn gone_node(scene: &Scene<'_>, diagnosis: &Diagnosis) -> Option<(String, Eviden
 }
 
 /// Requests by service and value, with those of the siblings; expected is what is usual in so much time.
-fn heard(
-    scene: &Scene<'_>,
-    dimension: Dimension,
-    of: impl Fn(NameId) -> bool,
-) -> BTreeMap<(NameId, NameId), Heard> {
+fn heard(scene: &Scene<'_>, dimension: Dimension, of: impl Fn(NameId) -> bool) -> BTreeMap<(NameId, NameId), Heard> {
     let rest = scene.baseline.total();
     let scale = scene.length.as_secs_f64() / scene.baseline.seconds().max(1e-9);
     let mut heard: BTreeMap<(NameId, NameId), Heard> = BTreeMap::new();
@@ -145,12 +141,7 @@ fn heard(
     for (key, stats) in rest.dimensions.iter().filter(|(key, _)| is_asked(key)) {
         heard.entry((key.service, key.value)).or_default().expected = stats.entries as f64 * scale;
     }
-    for (key, stats) in scene
-        .window
-        .dimensions
-        .iter()
-        .filter(|(key, _)| is_asked(key))
-    {
+    for (key, stats) in scene.window.dimensions.iter().filter(|(key, _)| is_asked(key)) {
         heard.entry((key.service, key.value)).or_default().now = stats.entries as f64;
     }
     let mut sums: BTreeMap<NameId, (f64, f64)> = BTreeMap::new();

@@ -84,22 +84,12 @@ pub(crate) fn blame(scene: &Scene<'_>, latency: &mut Ledger, faults: &mut Ledger
     let inbound: BTreeMap<&Entity, Change<'_>> = now
         .inbound
         .iter()
-        .filter_map(|(s, flow)| {
-            Some((
-                s,
-                change(scene, flow, rest.inbound.get(s)?)?,
-            ))
-        })
+        .filter_map(|(s, flow)| Some((s, change(scene, flow, rest.inbound.get(s)?)?)))
         .collect();
     let calls: BTreeMap<&(Entity, Entity), Change<'_>> = now
         .calls
         .iter()
-        .filter_map(|(e, flow)| {
-            Some((
-                e,
-                change(scene, flow, rest.calls.get(e)?)?,
-            ))
-        })
+        .filter_map(|(e, flow)| Some((e, change(scene, flow, rest.calls.get(e)?)?)))
         .collect();
     slow_services(&inbound, &calls, latency);
     slow_edges(&inbound, &calls, latency);
@@ -266,7 +256,9 @@ fn change<'a>(scene: &Scene<'_>, now: &'a Flow, rest: &Flow) -> Option<Change<'a
     }
     let range = match rest.edges.is_empty() {
         true => scene.baseline.ops_range(&rest.ops, |op| &op.duration, now.count)?,
-        false => scene.baseline.edges_range(&rest.edges, |edge| &edge.client, now.count)?,
+        false => scene
+            .baseline
+            .edges_range(&rest.edges, |edge| &edge.client, now.count)?,
     };
     let (usual, value) = (range.median, now.sketch.typical());
     let errors_usual = (rest.errors as f64 + 0.5) / (rest.count as f64 + 1.0);
