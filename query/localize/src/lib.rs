@@ -4,8 +4,8 @@
 //! Each method is one file and adds to a ledger of blame: [`self_time`], [`edge_gap`] with incidence,
 //! [`conservation`] of errors, [`silence`], [`structure`], and [`mesh`] for spans without parents. [`channel`] decides which of
 //! the ledgers speaks, by the objective that broke at the entries; [`back_pressure`] takes away what is explained by
-//! waiting; [`cause`] names the kind and [`dimension`] the instance, node or version. Methods, formulas and where they
-//! fail: docs/algorithms. Pure: no clock, no I/O; ties go by name.
+//! waiting; [`cause`] names the kind and [`dimension`] the instance, node or version; [`explain`] says how it
+//! came from there to where it is felt. Methods, formulas and where they fail: docs/algorithms. Pure: no clock, no I/O; ties go by name.
 
 mod blame;
 mod scene;

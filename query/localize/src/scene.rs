@@ -40,7 +40,7 @@ impl Scene<'_> {
     pub(crate) fn ops(&self, is_of_use: impl Fn(&OpKey, &OpStats) -> bool) -> Vec<(OpKey, &OpStats)> {
         let ops = self.window.ops.iter().filter(|(key, op)| is_of_use(key, op));
         let mut ops: Vec<_> = ops.map(|(key, op)| (*key, op)).collect();
-        ops.sort_unstable_by_key(|(key, _)| (self.name(key.service), self.name(key.name), key.kind));
+        ops.sort_by_cached_key(|(key, _)| (self.name(key.service), self.name(key.name), key.kind));
         ops
     }
 
