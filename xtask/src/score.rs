@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         );
         return Ok(());
     }
-    let program = crate::workspace::release_build()?;
+    let program = args.lab.program()?;
     let mut outcomes = Vec::new();
     for set in &sets {
         eprintln!("score: {} cases of {}", set.cases.len(), set.name);

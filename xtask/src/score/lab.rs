@@ -35,7 +35,7 @@ pub(super) struct Args {
     /// What is spoiled before it is judged
     #[arg(long, value_enum)]
     degrade: Option<Degrade>,
-    /// An `epicenter` that is built already, with `simulate` beside it, instead of building them
+    /// An `epicenter` that is built already, for the lab with `simulate` beside it, instead of building them
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
     /// A day without a fault instead, 24 simulated hours for every seed
@@ -85,6 +85,14 @@ impl Args {
         self.lab
     }
 
+    /// The program to be scored, built if it was not given.
+    pub(super) fn program(&self) -> Result<PathBuf> {
+        match &self.program {
+            Some(program) => Ok(program.clone()),
+            None => crate::workspace::release_build(),
+        }
+    }
+
     /// Name of the figures in the kept table: which seeds, and what was done to them.
     fn name(&self) -> String {
         let what = match self.what {
@@ -121,10 +129,7 @@ fn seeds(text: &str) -> Result<(u64, u64)> {
 
 /// Simulates, judges, compares, prints.
 pub(super) fn run(args: &Args, jobs: usize, misses: bool) -> Result<()> {
-    let program = match &args.program {
-        Some(program) => program.clone(),
-        None => crate::workspace::release_build()?,
-    };
+    let program = args.program()?;
     let simulator = program.with_file_name("simulate");
     let scratch = Scratch::make(&crate::workspace::target()?)?;
     let chosen = args.chosen();
