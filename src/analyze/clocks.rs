@@ -5,8 +5,9 @@
 //! half a minute and stays the same, the clock is off, and the batch is taken as received at the common time, which lets the
 //! engine move its spans. A distance that changes is a file in another order, whose clocks are believed.
 //!
-//! The common time: the median over machines of what each one's own distance makes of its last batch. A stretch of the
-//! file is read ahead, so that it rests on many machines from the start.
+//! The common time: the median of what each machine's own distance makes of the last batches. Where it is far behind the
+//! newest of them, because batches are rare, all clocks are believed. A stretch of the file is read ahead, so that it
+//! rests on many machines from the start.
 
 use super::read::typical_end;
 use epicenter_schema::{SpanBatch, Timestamp};
@@ -23,8 +24,9 @@ const SAME: i64 = 15_000_000_000;
 const RIGHT: i64 = 30_000_000_000;
 /// Batches of a machine before its clock is called wrong.
 const BATCHES_MIN: u32 = 3;
-/// Last batches whose median is the common time.
+/// Last batches whose median is the common time, and how far it may be behind the newest of them.
 const RECENT: usize = 31;
+const LAG_MAX: i64 = 10_000_000_000;
 
 /// What is known of a machine's clock.
 #[derive(Clone, Copy, Debug)]
@@ -96,7 +98,10 @@ impl Clocks {
         let known = self.machines.get(machine)?;
         let is_steady = known.batches >= BATCHES_MIN && known.most - known.least <= SAME;
         let is_wrong = (known.distance - self.middle).abs() > RIGHT;
-        (is_steady && is_wrong).then_some(Timestamp(self.now + self.middle))
+        // Where batches are rare the common time is far behind, and says nothing.
+        let newest = self.recent.iter().max().copied().unwrap_or(self.now);
+        let is_close = newest - self.now <= LAG_MAX;
+        (is_steady && is_wrong && is_close).then_some(Timestamp(self.now + self.middle))
     }
 }
 

@@ -4,7 +4,7 @@
 //! then is no measure any more: it is not judged by its time until [`PERIODS_MIN`] periods were learned since, and then by
 //! those alone. Requests that enter the system are judged all the same.
 
-use epicenter_graph::{Callee, NameId, OpKey, OpStats, Window};
+use epicenter_graph::{Callee, NameId, Window};
 use epicenter_schema::SpanKind;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,23 +45,18 @@ impl Renewals {
 }
 
 /// Services that call, over any number of hops, a service that answered hardly anybody at rest, and those. Cost: one look at each
-/// edge.
+/// edge, and at each operation at rest when an edge is new.
 pub(crate) fn callers_of_new(window: &Window, rest: &Window) -> BTreeSet<NameId> {
     let mut new = BTreeSet::new();
     let mut known = BTreeSet::new();
+    let mut answered: Option<BTreeMap<NameId, u64>> = None;
     for key in window.edges.keys().filter(|key| !rest.edges.contains_key(*key)) {
         let Callee::Service(callee) = key.callee else { continue };
         if new.contains(&callee) || known.contains(&callee) {
             continue;
         }
-        let answers = |(op, _): &(&OpKey, &OpStats)| op.service == callee && op.kind != SpanKind::Consumer;
-        let answered = rest
-            .ops
-            .iter()
-            .filter(answers)
-            .map(|(_, stats)| stats.entries)
-            .sum::<u64>();
-        let is_known = answered >= ANSWERED_MIN;
+        let answered = answered.get_or_insert_with(|| answers(rest));
+        let is_known = answered.get(&callee).is_some_and(|count| *count >= ANSWERED_MIN);
         if is_known {
             known.insert(callee)
         } else {
@@ -85,10 +80,19 @@ pub(crate) fn callers_of_new(window: &Window, rest: &Window) -> BTreeSet<NameId>
     new
 }
 
+/// Requests that each service answered; what consumers do is no answer.
+fn answers(rest: &Window) -> BTreeMap<NameId, u64> {
+    let mut answered = BTreeMap::new();
+    for (key, op) in rest.ops.iter().filter(|(key, _)| key.kind != SpanKind::Consumer) {
+        *answered.entry(key.service).or_default() += op.entries;
+    }
+    answered
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use epicenter_graph::{EdgeKey, EdgeStats, Names};
+    use epicenter_graph::{EdgeKey, EdgeStats, Names, OpKey, OpStats};
 
     fn window(names: &mut Names, calls: &[(&str, &str)]) -> Window {
         let mut window = Window::default();

@@ -285,17 +285,15 @@ impl Engine {
             self.recent.push(start, window);
             return;
         }
-        let alone = self.symptoms(&window, step);
+        let alone = symptoms(&window, step, &self.baseline, self.builder.names());
         let shaken = alone.iter().any(|symptom| symptom.nats >= CALM_NATS);
+        let calm = DurationNs(watch::LOOK_WINDOWS_MAX as i64 * step.0);
         if self.ongoing.is_empty() {
-            self.onset
-                .forget(start, DurationNs(watch::LOOK_WINDOWS_MAX as i64 * step.0));
+            self.onset.forget(start, calm);
         }
-        self.onset.note(start, &alone);
+        self.onset.note(start, &alone, calm);
         self.last.push((start, window.clone(), shaken));
-        if self.last.len() > watch::LOOK_WINDOWS_MAX {
-            self.last.remove(0);
-        }
+        watch::shorten(&mut self.last);
         for (start, window) in self.recent.push(start, window) {
             if self.slots.misses(start) {
                 let done = self.slots.add(start, start + step, &window);
@@ -305,12 +303,16 @@ impl Engine {
         self.judge(start, &alone, shaken, changes);
     }
 
-    fn symptoms(&self, window: &Window, length: DurationNs) -> Vec<Symptom> {
-        let mut found = symptoms(window, length, &self.baseline, self.builder.names());
+    /// The symptoms of which an incident may open: at the end, who sends late seems to be silent.
+    fn opening(&self, mut symptoms: Vec<Symptom>) -> Vec<Symptom> {
         if self.is_ending {
-            found.retain(|symptom| symptom.signal != Signal::Silence);
+            symptoms.retain(|symptom| symptom.signal != Signal::Silence);
         }
-        found
+        symptoms
+    }
+
+    fn symptoms(&self, window: &Window, length: DurationNs) -> Vec<Symptom> {
+        self.opening(symptoms(window, length, &self.baseline, self.builder.names()))
     }
 
     fn judge_whole(&mut self, changes: &mut Vec<Change>) {

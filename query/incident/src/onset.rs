@@ -28,11 +28,16 @@ impl Onset {
     }
 
     /// Takes the symptoms of a window alone; windows come in order.
-    pub(crate) fn note(&mut self, start: Timestamp, alone: &[Symptom]) {
+    /// A service that was calm for longer than `calm` is shaken anew.
+    pub(crate) fn note(&mut self, start: Timestamp, alone: &[Symptom], calm: DurationNs) {
         for symptom in alone.iter().filter(|symptom| symptom.nats >= NATS_MIN) {
             let service = service(&symptom.place);
             if self.shaken.len() < SERVICES_MAX || self.shaken.contains_key(&service) {
-                self.shaken.entry(service).or_insert((start, start)).1 = start;
+                let known = self.shaken.entry(service).or_insert((start, start));
+                if (start - known.1).0 > calm.0 {
+                    known.0 = start;
+                }
+                known.1 = start;
             }
         }
     }
@@ -49,7 +54,7 @@ impl Onset {
         let mut first = None;
         for (start, window) in recent.iter() {
             let alone = symptoms(window, step, baseline, names);
-            self.note(*start, &alone);
+            self.note(*start, &alone, DurationNs(i64::MAX));
             let strongest = alone.first().map_or(0.0, |symptom| symptom.nats);
             first = first.or((strongest >= certain_nats).then_some(*start));
         }
@@ -101,7 +106,7 @@ mod tests {
         for (number, nats) in nats.iter().enumerate() {
             let start = Timestamp(5 * number as i64);
             onset.forget(start, DurationNs(15));
-            onset.note(start, &[symptom(service, *nats)]);
+            onset.note(start, &[symptom(service, *nats)], DurationNs(i64::MAX));
         }
         let mut affected = [Affected {
             service: "cart".to_owned(),

@@ -73,16 +73,21 @@ pub(crate) fn hand_down(calls: &BadCalls, latency: &mut Ledger, errors: &mut Led
         }
     }
     for ledger in [latency, errors] {
-        for (from, to) in &handed {
-            hand(ledger, from, to);
+        // What each one has by itself: what it gets from others it does not hand on.
+        let own = |from: &Entity| ledger.cases.get(from).map(|case| case.score);
+        let own: Vec<Option<f64>> = handed.iter().map(|(from, _)| own(from)).collect();
+        for ((from, to), own) in handed.iter().zip(own) {
+            if let Some(own) = own {
+                hand(ledger, from, to, own * (1.0 - KEPT));
+            }
         }
     }
 }
 
-fn hand(ledger: &mut Ledger, from: &Entity, to: &Entity) {
-    let Some(case) = ledger.cases.get_mut(from) else { return };
-    let moved = case.score * (1.0 - KEPT);
-    case.score -= moved;
+fn hand(ledger: &mut Ledger, from: &Entity, to: &Entity, moved: f64) {
+    if let Some(case) = ledger.cases.get_mut(from) {
+        case.score -= moved;
+    }
     let evidence = Evidence {
         kind: "waited_for".to_owned(),
         text: format!("{} waits for {} in vain", from.name, to.name),

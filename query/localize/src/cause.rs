@@ -7,6 +7,7 @@ use crate::verdict::{Cause, CauseKind, Diagnosis, Evidence};
 use crate::words::{percent, rate};
 use epicenter_detect::surges;
 use epicenter_graph::{Callee, Entity, EntityKind, NameId, PeerKind, Window};
+use hashbrown::HashMap;
 use std::collections::BTreeMap;
 
 /// Calls per request to a store must grow this many times behind a cache that stopped absorbing.
@@ -149,13 +150,14 @@ fn cache_breakdown(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
     };
     // What goes wrong on the way to the one who asks has nothing to do with what he asks.
     let is_own = matches!(diagnosis.cause.kind, CauseKind::Slow | CauseKind::Errors);
+    let store_calls = StoreCalls::of(scene);
     let mut found = None;
     for (caller, store_id, cache_id) in behind_caches(scene) {
         let (store, cache) = (scene.callee(store_id), scene.callee(cache_id));
         if best != store && best != cache && !(is_own && best == scene.service(caller)) {
             continue;
         }
-        let to = |callee: Callee| growth(scene, |w| calls_between(w, caller, callee));
+        let to = |callee: Callee| store_calls.growth((caller, callee));
         let calls = to(store_id) / to(cache_id).max(0.1);
         if calls >= STORE_CALLS_TIMES && to(store_id) >= STORE_CALLS_TIMES * arrivals.max(0.1) {
             found = Some((cache, store, calls, arrivals));
@@ -185,10 +187,35 @@ fn cache_breakdown(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
     true
 }
 
-fn calls_between(window: &Window, caller: NameId, callee: Callee) -> u64 {
-    let edges = window.edges.iter();
-    let between = edges.filter(|(key, _)| key.caller == caller && key.callee == callee);
-    between.map(|(_, edge)| edge.count).sum()
+/// Calls a second to what sends no spans, by caller and callee: now, and at rest.
+struct StoreCalls(HashMap<(NameId, Callee), (f64, f64)>);
+
+impl StoreCalls {
+    fn of(scene: &Scene<'_>) -> Self {
+        let mut calls: HashMap<(NameId, Callee), (u64, u64)> = HashMap::new();
+        let is_store = |callee: Callee| matches!(callee, Callee::Peer(..));
+        for (key, edge) in scene.window.edges.iter().filter(|(key, _)| is_store(key.callee)) {
+            calls.entry((key.caller, key.callee)).or_default().0 += edge.count;
+        }
+        let rest = scene.baseline.total().edges.iter();
+        for (key, edge) in rest.filter(|(key, _)| is_store(key.callee)) {
+            calls.entry((key.caller, key.callee)).or_default().1 += edge.count;
+        }
+        let now = scene.length.as_secs_f64().max(1e-9);
+        let usual = scene.baseline.seconds().max(1e-9);
+        let rates = calls
+            .into_iter()
+            .map(|(key, (n, u))| (key, (n as f64 / now, u as f64 / usual)));
+        Self(rates.collect())
+    }
+
+    /// How many times the usual rate; 1 where nothing is known.
+    fn growth(&self, key: (NameId, Callee)) -> f64 {
+        match self.0.get(&key) {
+            Some((now, usual)) if *usual > 0.0 => now / usual,
+            _ => 1.0,
+        }
+    }
 }
 
 /// Callers with a database and a cache, in the order of their names. The cache may be one that is no longer called.

@@ -7,7 +7,7 @@ use crate::blame::Ledger;
 use crate::calls::BadCalls;
 use crate::explain::{self, Explanation};
 use crate::ranking::{self, Side};
-use crate::related::is_among;
+use crate::related::Explained;
 use crate::shaken::{self, Entries};
 use crate::verdict::Diagnosis;
 use crate::{Scene, back_pressure, cause, conservation, dimension, edge_gap, mesh, self_time, silence, structure};
@@ -68,10 +68,11 @@ pub fn diagnose(scene: &Scene<'_>) -> Option<Diagnosis> {
         structure::blame(scene, &mut findings.structure);
         back_pressure::hand_down(&BadCalls::of(scene), &mut findings.latency, &mut findings.errors);
     }
-    if let Some(explained) = scene.explained {
+    if let Some(services) = scene.explained {
+        let explained = Explained::new(scene, services);
         let ledgers = [&mut findings.latency, &mut findings.errors, &mut findings.structure];
         for ledger in ledgers {
-            ledger.cases.retain(|entity, _| !is_among(scene, entity, explained));
+            ledger.cases.retain(|entity, _| !explained.holds(scene, entity));
         }
     }
     let (channel, strength) = choose(scene, &findings);

@@ -29,7 +29,8 @@ const SUSPECTS: usize = 3;
 struct Machine {
     measured: usize,
     slow: BTreeSet<NameId>,
-    growth: f64,
+    /// Logarithms of the growth of those.
+    growth: Vec<f64>,
 }
 
 /// The machine that is slow, if it is one, and the reasons.
@@ -45,7 +46,7 @@ pub(crate) fn slow(scene: &Scene<'_>, diagnosis: &Diagnosis) -> Option<(String, 
         machine.measured += 1;
         if growth >= GROWTH_MIN {
             machine.slow.insert(key.service);
-            machine.growth += growth.ln();
+            machine.growth.push(growth.ln());
         }
     }
     let (all, all_slow) = machines.values().fold((0, 0), |(all, slow), machine| {
@@ -69,7 +70,10 @@ pub(crate) fn slow(scene: &Scene<'_>, diagnosis: &Diagnosis) -> Option<(String, 
                 .any(|service| suspects.contains(&scene.name(*service)))
     });
     let (node, machine) = machines.pop_first().filter(|_| machines.is_empty())?;
-    let times = (machine.growth / machine.slow.len() as f64).exp();
+    // A sum of fractions depends on their order.
+    let mut growth = machine.growth;
+    growth.sort_by(f64::total_cmp);
+    let times = (growth.iter().sum::<f64>() / growth.len() as f64).exp();
     let text = format!(
         "{} of the {} services on {node} work {times:.1} times as long on a request there as before; elsewhere {} of {} do",
         machine.slow.len(),

@@ -5,39 +5,35 @@
 //! who consumes, as calls do. Of a machine it is everything on it; of something that sends no spans, its callers.
 
 use crate::Scene;
-use epicenter_graph::{Callee, Dimension, Direction, Entity, EntityKind, NameId, Window};
+use epicenter_graph::{Callee, Dimension, Direction, Entity, EntityKind, NameId, PeerKind, Window};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// A service, or a queue between services.
+type Stop = Callee;
 
 /// Services that call one another, at rest or now.
 #[derive(Debug, Default)]
 struct Neighbours {
-    callers: BTreeMap<NameId, BTreeSet<NameId>>,
-    callees: BTreeMap<NameId, BTreeSet<NameId>>,
+    callers: BTreeMap<Stop, BTreeSet<Stop>>,
+    callees: BTreeMap<Stop, BTreeSet<Stop>>,
 }
 
 impl Neighbours {
-    fn add(&mut self, caller: NameId, callee: NameId) {
+    fn add(&mut self, caller: Stop, callee: Stop) {
         self.callers.entry(callee).or_default().insert(caller);
         self.callees.entry(caller).or_default().insert(callee);
     }
 
     fn take(&mut self, window: &Window) {
-        let mut queues: BTreeMap<NameId, (Vec<NameId>, Vec<NameId>)> = BTreeMap::new();
-        for key in window.edges.keys() {
-            if let Callee::Service(callee) = key.callee {
-                self.add(key.caller, callee);
-            }
+        let calls = window.edges.keys();
+        for key in calls.filter(|key| matches!(key.callee, Callee::Service(_))) {
+            self.add(Callee::Service(key.caller), key.callee);
         }
         for key in window.flows.keys() {
-            let queue = queues.entry(key.queue).or_default();
+            let (service, queue) = (Callee::Service(key.service), Callee::Peer(PeerKind::Queue, key.queue));
             match key.direction {
-                Direction::Publish => queue.0.push(key.service),
-                Direction::Deliver => queue.1.push(key.service),
-            }
-        }
-        for (senders, receivers) in queues.values() {
-            for sender in senders {
-                receivers.iter().for_each(|receiver| self.add(*sender, *receiver));
+                Direction::Publish => self.add(service, queue),
+                Direction::Deliver => self.add(queue, service),
             }
         }
     }
@@ -64,10 +60,47 @@ fn is_seen_by_callers_alone(entity: &Entity) -> bool {
     )
 }
 
-/// Whether an entity is among what is related to something else: it, or all who call it, are.
-pub(crate) fn is_among(scene: &Scene<'_>, entity: &Entity, related: &BTreeSet<NameId>) -> bool {
-    let seeds = seeds(scene, [scene.window, scene.baseline.total()], entity);
-    !seeds.is_empty() && seeds.iter().all(|seed| related.contains(seed))
+/// What is explained by the services that something else is related to: those, and what only they call or run.
+pub(crate) struct Explained<'a> {
+    services: &'a BTreeSet<NameId>,
+    /// Names of stores and machines that others use too.
+    shared: BTreeSet<NameId>,
+}
+
+impl<'a> Explained<'a> {
+    /// Cost: one pass over the edges and dimensions now and at rest.
+    pub(crate) fn new(scene: &Scene<'_>, services: &'a BTreeSet<NameId>) -> Self {
+        let mut shared = BTreeSet::new();
+        for window in [scene.window, scene.baseline.total()] {
+            for key in window.edges.keys().filter(|key| !services.contains(&key.caller)) {
+                if let Callee::Peer(_, peer) = key.callee {
+                    shared.insert(peer);
+                }
+            }
+            let nodes = window.dimensions.keys().filter(|key| key.dimension == Dimension::Node);
+            let others = nodes.filter(|key| !services.contains(&key.service));
+            shared.extend(others.map(|key| key.value));
+        }
+        Self { services, shared }
+    }
+
+    /// Whether an entity is explained.
+    pub(crate) fn holds(&self, scene: &Scene<'_>, entity: &Entity) -> bool {
+        let find = |name: &str| scene.names.find(name);
+        let is_only_theirs = || find(&entity.name).is_some_and(|id| !self.shared.contains(&id));
+        match entity.kind {
+            EntityKind::Node => is_only_theirs(),
+            _ if is_seen_by_callers_alone(entity) => is_only_theirs(),
+            EntityKind::Edge => {
+                let mut ends = entity.name.split(" -> ").filter_map(find);
+                ends.all(|end| self.services.contains(&end))
+            }
+            _ => {
+                let service = entity.service.as_ref().unwrap_or(&entity.name);
+                find(service).is_some_and(|id| self.services.contains(&id))
+            }
+        }
+    }
 }
 
 fn seeds(scene: &Scene<'_>, windows: [&Window; 2], entity: &Entity) -> BTreeSet<NameId> {
@@ -93,17 +126,21 @@ fn seeds(scene: &Scene<'_>, windows: [&Window; 2], entity: &Entity) -> BTreeSet<
     }
 }
 
-fn reach(from: &BTreeSet<NameId>, next: &BTreeMap<NameId, BTreeSet<NameId>>) -> BTreeSet<NameId> {
-    let mut seen = from.clone();
-    let mut edge: Vec<NameId> = from.iter().copied().collect();
-    while let Some(service) = edge.pop() {
-        for other in next.get(&service).into_iter().flatten() {
+fn reach(from: &BTreeSet<NameId>, next: &BTreeMap<Stop, BTreeSet<Stop>>) -> BTreeSet<NameId> {
+    let mut edge: Vec<Stop> = from.iter().map(|service| Callee::Service(*service)).collect();
+    let mut seen: BTreeSet<Stop> = edge.iter().copied().collect();
+    while let Some(stop) = edge.pop() {
+        for other in next.get(&stop).into_iter().flatten() {
             if seen.insert(*other) {
                 edge.push(*other);
             }
         }
     }
-    seen
+    let service = |stop: Stop| match stop {
+        Callee::Service(service) => Some(service),
+        Callee::Peer(..) => None,
+    };
+    seen.into_iter().filter_map(service).collect()
 }
 
 /// Whether an entity, or anybody who calls it where it sends no spans itself, is one of these services.
@@ -116,7 +153,7 @@ pub fn is_one_of(scene: &Scene<'_>, entity: &Entity, services: &BTreeSet<NameId>
 mod tests {
     use super::*;
     use epicenter_detect::Baseline;
-    use epicenter_graph::{EdgeKey, EdgeStats, FlowKey, FlowStats, Names, PeerKind};
+    use epicenter_graph::{EdgeKey, EdgeStats, FlowKey, FlowStats, Names};
     use epicenter_schema::DurationNs;
 
     /// front -> cart -> db carts; front -> mail over a queue; batch -> stock.

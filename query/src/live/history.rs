@@ -117,6 +117,8 @@ impl History {
         }
         let mut incident = IncidentDto::clone(&known);
         incident.notes.push(note);
+        // On disk first: a note that could not be kept is not shown, so that it can be sent again.
+        self.write(&incident)?;
         let incident = self.replace(incident, None)?;
         let mut entries = self.entries();
         let like = |entry: &&mut Entry| entry.incident.similar.iter().any(|similar| similar.id == id);
@@ -207,6 +209,18 @@ impl History {
             .iter()
             .try_for_each(|entry| files::remove(&self.path(&entry.incident.id)))?;
         Ok(incident)
+    }
+
+    fn write(&self, incident: &IncidentDto) -> Result<(), Error> {
+        let entries = self.entries();
+        let known = entries.iter().find(|entry| entry.incident.id == incident.id);
+        let announced = known.map(|entry| entry.announced.clone()).unwrap_or_default();
+        drop(entries);
+        let keep = Keep {
+            incident,
+            announced: &announced,
+        };
+        files::write(&self.path(&incident.id), &keep)
     }
 
     fn path(&self, id: &str) -> PathBuf {

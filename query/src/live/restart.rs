@@ -35,9 +35,11 @@ pub(crate) fn compare(known: &[Arc<IncidentDto>], found: Vec<IncidentDto>, now: 
             None => lost.push(remembered),
         }
     }
-    for by_culprit in [true, false] {
+    // One alone is the same one, whatever it is called; of several the culprit must tell.
+    let is_one = lost.len() == 1 && unknown.len() == 1;
+    for by_culprit in if is_one { &[true, false][..] } else { &[true][..] } {
         lost.retain(|remembered| {
-            let is_it = |other: &IncidentDto| !by_culprit || culprit(other) == culprit(remembered);
+            let is_it = |other: &IncidentDto| !*by_culprit || culprit(other) == culprit(remembered);
             let Some(at) = unknown.iter().position(is_it) else {
                 return true;
             };
@@ -60,10 +62,16 @@ pub(crate) fn compare(known: &[Arc<IncidentDto>], found: Vec<IncidentDto>, now: 
         let ended_since = |remembered: &&Arc<IncidentDto>| {
             let end = remembered.resolved_unix_nano.as_ref();
             let end = end.and_then(|end| end.parse::<i64>().ok());
-            end.is_some_and(|end| end > incident.started())
+            end.is_some_and(|end| end > incident.started()) && culprit(remembered) == culprit(&incident)
         };
-        match known.iter().find(ended_since) {
-            Some(same) => verdict.adopted.push((incident.id.clone(), same.id.clone())),
+        let is_free = |remembered: &&Arc<IncidentDto>| !verdict.adopted.iter().any(|(_, id)| *id == remembered.id);
+        let same = known
+            .iter()
+            .filter(is_free)
+            .find(ended_since)
+            .map(|same| same.id.clone());
+        match same {
+            Some(same) => verdict.adopted.push((incident.id.clone(), same)),
             None => verdict.news.push((incident, Some(Event::Opened))),
         }
     }

@@ -100,11 +100,16 @@ impl Ongoing {
         DurationNs(windows.min(CALM_WINDOWS_MAX).ceil() as i64 * step.0)
     }
 
-    /// Whether the symptoms of a window say that it goes on.
-    pub(super) fn is_shaken_by(&self, alone: &[Symptom]) -> bool {
-        alone
-            .iter()
-            .any(|symptom| symptom.nats >= CALM_NATS && self.marks.contains(&(symptom.signal, symptom.place)))
+    /// Whether the symptoms of a window say that it goes on. Where it has places of its own, those that others explain too
+    /// say nothing.
+    pub(super) fn is_shaken_by(&self, alone: &[Symptom], others: &BTreeSet<NameId>) -> bool {
+        let is_own = |place: Place| !is_at(place, others);
+        let has_own = self.marks.iter().any(|(_, place)| is_own(*place));
+        alone.iter().any(|symptom| {
+            symptom.nats >= CALM_NATS
+                && (!has_own || is_own(symptom.place))
+                && self.marks.contains(&(symptom.signal, symptom.place))
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use super::ongoing::{Beside, CALM_NATS, Ongoing, is_at};
 use super::{Engine, nanoseconds};
 use crate::incident::{Change, Incident, State};
 use epicenter_detect::{Baseline, Signal, Symptom, surges};
-use epicenter_graph::{NameId, Window};
+use epicenter_graph::{Entity, NameId, Window};
 use epicenter_localize::{CauseKind, Diagnosis, Scene, diagnose, is_one_of, related, restrict};
 use epicenter_schema::{DurationNs, Timestamp};
 use std::collections::BTreeSet;
@@ -45,25 +45,30 @@ impl Engine {
             return;
         }
         for at in 0..self.ongoing.len() {
+            // An older one may have taken it in just now.
+            if self.is_over(&self.ongoing[at].id) {
+                continue;
+            }
             let others = self.explained_by_others(Some(at));
             let mut ongoing = self.ongoing.remove(at);
             self.follow(&mut ongoing, start, alone, &others, changes);
             self.ongoing.insert(at, ongoing);
         }
-        let over = |incident: &Incident| incident.state == State::Resolved;
-        let incidents = &self.incidents;
-        self.ongoing.retain(|ongoing| {
-            !incidents
-                .iter()
-                .rev()
-                .any(|known| known.id == ongoing.id && over(known))
-        });
+        let ongoing = std::mem::take(&mut self.ongoing);
+        self.ongoing = ongoing.into_iter().filter(|one| !self.is_over(&one.id)).collect();
         if self.ongoing.is_empty() {
             self.last.clear();
             self.beside = None;
         } else {
-            self.watch_beside(start, alone, changes);
+            let alone = self.opening(alone.to_vec());
+            self.watch_beside(start, &alone, changes);
         }
+    }
+
+    /// Whether an incident is over, or forgotten.
+    fn is_over(&self, id: &str) -> bool {
+        let known = self.incidents.iter().rev().find(|incident| incident.id == id);
+        known.is_none_or(|incident| incident.state == State::Resolved)
     }
 
     /// Services whose troubles open incidents explain, but for one of them.
@@ -76,7 +81,7 @@ impl Engine {
     /// No incident is open: opens one, or learns.
     fn watch(&mut self, start: Timestamp, alone: &[Symptom], shaken: bool, changes: &mut Vec<Change>) {
         let step = self.window();
-        let Some(look) = self.opens(alone) else {
+        let Some(look) = self.opens(&self.opening(alone.to_vec())) else {
             if !shaken && let Some((_, window, _)) = self.last.last() {
                 self.learning.add(window, step, &mut self.baseline);
             }
@@ -110,7 +115,11 @@ impl Engine {
         }
         self.incidents.push(incident.clone());
         if self.incidents.len() > INCIDENTS_MAX {
-            self.incidents.remove(0);
+            let over = self
+                .incidents
+                .iter()
+                .position(|incident| incident.state == State::Resolved);
+            self.incidents.remove(over.unwrap_or(0));
         }
         let together = self.symptoms(&window, length);
         let mut ongoing = Ongoing::new(incident.id.clone(), window, length, related, start);
@@ -224,7 +233,7 @@ impl Engine {
         ongoing.age += 1;
         ongoing.spread(alone);
         ongoing.mark(alone, self.config.surprise_nats, others);
-        let shaken = ongoing.is_shaken_by(alone);
+        let shaken = ongoing.is_shaken_by(alone, others);
         let seconds = self.baseline.seconds().max(1e-9);
         let usual = self.baseline.total().spans as f64 / seconds * step.as_secs_f64();
         let Some((_, window, _)) = self.last.last() else { return };
@@ -241,7 +250,9 @@ impl Engine {
         } else {
             ongoing.calm.0 += step.0;
         }
-        let given_up = ongoing.age as i64 * step.0 >= nanoseconds(self.config.give_up).0;
+        // What is learned anew then would end all others too.
+        let is_old = ongoing.age as i64 * step.0 >= nanoseconds(self.config.give_up).0;
+        let given_up = is_old && self.ongoing.is_empty();
         let calm = nanoseconds(self.config.calm).max(ongoing.calm_needed(step));
         if ongoing.calm >= calm || given_up {
             let since = ongoing.calm_since;
@@ -293,12 +304,13 @@ impl Engine {
             let said = said
                 .and_then(|incident| incident.suspects.first())
                 .map(|suspect| &suspect.entity);
-            let stands = |rest: &Diagnosis| rest.strength >= STRENGTH_MIN && rest.culprit() == said;
+            let stands =
+                |rest: &Diagnosis| rest.strength >= STRENGTH_MIN && rest.culprit().map(owner) == said.map(owner);
             match rest.filter(|rest| stands(rest) && !self.is_theirs(&ongoing.window, rest, others)) {
                 Some(rest) => diagnosis = rest,
-                None => {
-                    self.merge(ongoing, &diagnosis, changes);
-                }
+                // A younger one keeps the answer that it has.
+                None if !self.merge(ongoing, &diagnosis, changes) => return,
+                None => {}
             }
         }
         ongoing.related = self.related(&ongoing.window, ongoing.length, &diagnosis);
@@ -318,8 +330,11 @@ impl Engine {
     }
 
     /// The older of two incidents that turn out to be one goes on, with the answer; the other one is over for good.
-    fn merge(&mut self, ongoing: &mut Ongoing, diagnosis: &Diagnosis, changes: &mut Vec<Change>) {
-        let Some(culprit) = diagnosis.culprit() else { return };
+    /// False when there is none to take in.
+    fn merge(&mut self, ongoing: &mut Ongoing, diagnosis: &Diagnosis, changes: &mut Vec<Change>) -> bool {
+        let Some(culprit) = diagnosis.culprit() else {
+            return false;
+        };
         let scene = self.scene(&ongoing.window, ongoing.length, None);
         let is_same = |other: &&Ongoing| other.number > ongoing.number && is_one_of(&scene, culprit, &other.related);
         let same: Vec<(String, BTreeSet<NameId>)> = self
@@ -328,10 +343,12 @@ impl Engine {
             .filter(is_same)
             .map(|other| (other.id.clone(), other.related.clone()))
             .collect();
+        let is_any = !same.is_empty();
         for (id, related) in same {
             self.resolve(&id, ongoing.calm_since, changes);
             ongoing.merged.extend(related);
         }
+        is_any
     }
 
     fn related(&self, window: &Window, length: DurationNs, diagnosis: &Diagnosis) -> BTreeSet<NameId> {
@@ -378,4 +395,16 @@ fn sum<'a>(windows: impl Iterator<Item = &'a (Timestamp, Window, bool)>, step: D
         length.0 += step.0;
     }
     (sum, length)
+}
+
+/// The service that an entity belongs to, or its name.
+fn owner(entity: &Entity) -> &str {
+    entity.service.as_ref().unwrap_or(&entity.name)
+}
+
+/// Forgets windows that no look needs any more: long looks are for where hardly anything passes.
+pub(super) fn shorten(last: &mut Vec<(Timestamp, Window, bool)>) {
+    let spans: u64 = last.iter().map(|(_, window, _)| window.spans).sum();
+    let kept = if spans > THIN_SPANS_MAX { LOOKS[0] } else { LOOKS[1] };
+    last.drain(..last.len().saturating_sub(kept));
 }
