@@ -200,7 +200,8 @@ mod tests {
                 let received = clocks.received(&format!("node-{number}"));
                 assert_eq!(received.is_some(), off.abs() > 30, "{number}");
                 let error = received.map_or(0, |at| (at.0 - 1_058 * S).abs());
-                assert!(error <= 4 * S, "{error}");
+                // Half of the batches that the common time rests on are older.
+                assert!(error <= 8 * S, "{error}");
             }
         }
     }
