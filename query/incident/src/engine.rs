@@ -1,8 +1,8 @@
 //! The engine: spans and a watermark in, incidents out.
 //!
-//! Each window that closes is compared with the baseline. Symptoms open an incident, or feed the open one: what shakes
-//! at the same time is taken for one event, whose culprit the localizer names. While an incident is open nothing is
-//! learned. When [`Engine::learn`] was given the system at rest, that is the baseline and nothing else is learned.
+//! Each window that closes is compared with the baseline. Symptoms open an incident, or feed an open one: what shakes
+//! at the same time is taken for one event, whose culprit the localizer names, unless that culprit cannot have to do with
+//! it (`watch`). While an incident is open nothing is learned. When [`Engine::learn`] was given the system at rest, that is the baseline and nothing else is learned.
 
 mod ongoing;
 mod watch;
