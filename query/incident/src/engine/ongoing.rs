@@ -22,7 +22,7 @@ const YOUNG_WINDOWS: u64 = 6;
 #[derive(Debug)]
 pub(super) struct Ongoing {
     pub(super) id: String,
-    /// The how manieth it is.
+    /// Its place in the order of opening.
     pub(super) number: u64,
     /// The windows with symptoms as one, and how long they are together.
     pub(super) window: Window,
