@@ -129,7 +129,7 @@ impl<F: FnMut(&SpanBatch, Option<Timestamp>)> Corrected<F> {
             return;
         };
         // What is read ahead is noted twice: first to know the machines, then again in its turn.
-        note(&mut self.clocks, batch);
+        received(&mut self.clocks, batch);
         ahead.push_back(batch.clone());
         self.spans += batch.len();
         if ahead.len() >= AHEAD_BATCHES_MAX || self.spans >= AHEAD_SPANS_MAX {
@@ -147,16 +147,16 @@ impl<F: FnMut(&SpanBatch, Option<Timestamp>)> Corrected<F> {
     }
 
     fn hand(&mut self, batch: &SpanBatch) {
-        note(&mut self.clocks, batch);
-        let received = machine_of(batch).and_then(|machine| self.clocks.received(&machine));
+        let received = received(&mut self.clocks, batch);
         (self.take)(batch, received);
     }
 }
 
-fn note(clocks: &mut Clocks, batch: &SpanBatch) {
-    if let (Some(machine), Some(end)) = (machine_of(batch), typical_end(batch)) {
-        clocks.note(&machine, end.0);
-    }
+/// Takes note of a batch, and tells when it was received if its clock is wrong.
+fn received(clocks: &mut Clocks, batch: &SpanBatch) -> Option<Timestamp> {
+    let machine = machine_of(batch)?;
+    clocks.note(&machine, typical_end(batch)?.0);
+    clocks.received(&machine)
 }
 
 /// Whose clock timed a batch: the machine, else the copy, else the service of its first span.

@@ -49,34 +49,34 @@ struct Traits {
 impl Traits {
     fn of(findings: &Findings, entity: &Entity) -> Self {
         let weight = |ledger: &Ledger, kind| ledger.cases.get(entity).map_or(0.0, |case| case.weight_of(kind));
-        let growth = |kind: &str| {
-            let reasons = findings
-                .latency
-                .cases
-                .get(entity)
-                .into_iter()
-                .flat_map(|case| &case.reasons);
-            let of_kind = reasons
-                .map(|reason| &reason.evidence)
-                .filter(|evidence| evidence.kind == kind);
-            of_kind
-                .map(|evidence| evidence.value / evidence.baseline.max(1.0))
-                .fold(0.0, f64::max)
-        };
+        let reasons = findings
+            .latency
+            .cases
+            .get(entity)
+            .into_iter()
+            .flat_map(|case| &case.reasons);
+        let growth = reasons
+            .map(|reason| &reason.evidence)
+            .filter(|evidence| evidence.kind == "self_time")
+            .map(|evidence| evidence.value / evidence.baseline.max(1.0));
         Self {
             errors: weight(&findings.errors, "errors"),
             unanswered: weight(&findings.errors, "unanswered") + weight(&findings.errors, "silence"),
             failed_calls: weight(&findings.errors, "failed_calls"),
             own_ns: weight(&findings.latency, "self_time"),
             gap_ns: weight(&findings.latency, "edge_gap"),
-            own_growth: growth("self_time"),
+            own_growth: growth.fold(0.0, f64::max),
         }
     }
 
     /// Of a callee that is late: whether it is the callee itself, not the way to it. A line in front of the callee shows as
     /// a gap too, so a small share of work of its own that takes far longer is enough.
     fn is_late_itself(&self) -> bool {
-        self.own_ns > 0.0 && (self.own_growth >= OWN_GROWTH_MIN || 2.0 * self.own_ns >= self.gap_ns)
+        self.is_far_slower() || (self.own_ns > 0.0 && 2.0 * self.own_ns >= self.gap_ns)
+    }
+
+    fn is_far_slower(&self) -> bool {
+        self.own_ns > 0.0 && self.own_growth >= OWN_GROWTH_MIN
     }
 }
 
@@ -97,8 +97,7 @@ fn kind(scene: &Scene<'_>, findings: &Findings, channel: Channel, entity: &Entit
         fails && !is_late
     };
     // Who is far slower than usual refuses what it has no room for: that is what being slow leads to.
-    let is_far_slower = traits.own_ns > 0.0 && traits.own_growth >= OWN_GROWTH_MIN;
-    if fails && calls <= traits.errors && !is_far_slower {
+    if fails && calls <= traits.errors && !traits.is_far_slower() {
         return CauseKind::Errors;
     }
     // Of a callee that sends no spans, the gap is all there is: its own work and the way to it look alike.
@@ -106,7 +105,7 @@ fn kind(scene: &Scene<'_>, findings: &Findings, channel: Channel, entity: &Entit
         return store(scene, entity);
     }
     // It answers, and its callers have given up by then, or not.
-    let answers = if is_far_slower {
+    let answers = if traits.is_far_slower() {
         true
     } else if fails {
         traits.failed_calls > traits.unanswered && is_late

@@ -118,8 +118,10 @@ impl History {
         let mut incident = IncidentDto::clone(&known);
         incident.notes.push(note);
         // On disk first: a note that could not be kept is not shown, so that it can be sent again.
-        self.write(&incident)?;
-        let incident = self.replace(incident, None)?;
+        let entry = self.entry(incident, None);
+        self.write(&entry)?;
+        let incident = Arc::clone(&entry.incident);
+        self.remember(entry);
         let mut entries = self.entries();
         let like = |entry: &&mut Entry| entry.incident.similar.iter().any(|similar| similar.id == id);
         for entry in entries.iter_mut().filter(like) {
@@ -171,56 +173,48 @@ impl History {
     pub(crate) fn put(&self, mut incident: IncidentDto, event: Option<Event>) -> Result<(), Error> {
         let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         self.recall(&mut incident);
-        self.replace(incident, event).map(|_| ())
+        let entry = self.entry(incident, event);
+        let written = self.write(&entry);
+        let forgotten = self.remember(entry);
+        written?;
+        forgotten
+            .iter()
+            .try_for_each(|entry| files::remove(&self.path(&entry.incident.id)))
     }
 
-    fn replace(&self, incident: IncidentDto, event: Option<Event>) -> Result<Arc<IncidentDto>, Error> {
-        let known = self
-            .entries()
-            .iter()
-            .find(|entry| entry.incident.id == incident.id)
-            .cloned();
-        let mut announced = known.map(|entry| entry.announced).unwrap_or_default();
+    /// The entry of an incident, with what was announced of it so far and now.
+    fn entry(&self, incident: IncidentDto, event: Option<Event>) -> Entry {
+        let entries = self.entries();
+        let known = entries.iter().find(|entry| entry.incident.id == incident.id);
+        let mut announced = known.map(|entry| entry.announced.clone()).unwrap_or_default();
         announced.extend(event);
-        let entry = Entry {
+        Entry {
             incident: Arc::new(incident),
             announced,
-        };
+        }
+    }
+
+    fn write(&self, entry: &Entry) -> Result<(), Error> {
         let keep = Keep {
             incident: &entry.incident,
             announced: &entry.announced,
         };
-        let written = files::write(&self.path(&entry.incident.id), &keep);
-        let incident = Arc::clone(&entry.incident);
-        let mut forgotten = Vec::new();
-        {
-            let mut entries = self.entries();
-            match entries.iter_mut().find(|known| known.incident.id == entry.incident.id) {
-                Some(known) => *known = entry,
-                None => entries.push(entry),
-            }
-            while entries.len() > INCIDENTS_MAX {
-                let oldest = entries.iter().position(|entry| !entry.incident.is_open()).unwrap_or(0);
-                forgotten.push(entries.remove(oldest));
-            }
-        }
-        written?;
-        forgotten
-            .iter()
-            .try_for_each(|entry| files::remove(&self.path(&entry.incident.id)))?;
-        Ok(incident)
+        files::write(&self.path(&entry.incident.id), &keep)
     }
 
-    fn write(&self, incident: &IncidentDto) -> Result<(), Error> {
-        let entries = self.entries();
-        let known = entries.iter().find(|entry| entry.incident.id == incident.id);
-        let announced = known.map(|entry| entry.announced.clone()).unwrap_or_default();
-        drop(entries);
-        let keep = Keep {
-            incident,
-            announced: &announced,
-        };
-        files::write(&self.path(&incident.id), &keep)
+    /// Takes an entry into memory; gives back those that there is no room for any more.
+    fn remember(&self, entry: Entry) -> Vec<Entry> {
+        let mut forgotten = Vec::new();
+        let mut entries = self.entries();
+        match entries.iter_mut().find(|known| known.incident.id == entry.incident.id) {
+            Some(known) => *known = entry,
+            None => entries.push(entry),
+        }
+        while entries.len() > INCIDENTS_MAX {
+            let oldest = entries.iter().position(|entry| !entry.incident.is_open()).unwrap_or(0);
+            forgotten.push(entries.remove(oldest));
+        }
+        forgotten
     }
 
     fn path(&self, id: &str) -> PathBuf {

@@ -67,8 +67,11 @@ impl Engine {
 
     /// Whether an incident is over, or forgotten.
     fn is_over(&self, id: &str) -> bool {
-        let known = self.incidents.iter().rev().find(|incident| incident.id == id);
-        known.is_none_or(|incident| incident.state == State::Resolved)
+        self.known(id).is_none_or(|incident| incident.state == State::Resolved)
+    }
+
+    fn known(&self, id: &str) -> Option<&Incident> {
+        self.incidents.iter().rev().find(|incident| incident.id == id)
     }
 
     /// Services whose troubles open incidents explain, but for one of them.
@@ -188,7 +191,7 @@ impl Engine {
             let certain = |s: &Symptom| s.nats >= self.config.surprise_nats && is_apart(s);
             let is_certain = together.iter().any(certain);
             let found = is_certain.then(|| self.diagnose(&beside.window, beside.length, Some(&others)));
-            if let Some(diagnosis) = found.flatten().filter(|found| found.strength >= STRENGTH_MIN) {
+            if let Some(mut diagnosis) = found.flatten().filter(|found| found.strength >= STRENGTH_MIN) {
                 let related = self.related(&beside.window, beside.length, &diagnosis);
                 // What it would make suffer must be what is wrong, and its culprit none of theirs. Where both may make the same
                 // services suffer, it must have begun when the trouble of theirs had spread as far as it does.
@@ -202,7 +205,6 @@ impl Engine {
                     let Beside {
                         first, window, length, ..
                     } = beside;
-                    let mut diagnosis = diagnosis;
                     restrict(&self.scene(&window, length, None), &mut diagnosis);
                     self.open((first, start), window, length, diagnosis, alone, changes);
                     return;
@@ -281,16 +283,16 @@ impl Engine {
 
     /// A surge is not over while far more arrives than at rest, however well it is borne.
     fn still_surges(&self, id: &str, window: &Window) -> bool {
-        let surging = |incident: &&Incident| incident.id == id && incident.cause.kind == CauseKind::TrafficSurge;
-        let Some(incident) = self.incidents.iter().rev().find(surging) else {
-            return false;
-        };
-        let Some(entry) = incident.suspects.first().map(|suspect| &suspect.entity.name) else {
+        let surging = self
+            .known(id)
+            .filter(|incident| incident.cause.kind == CauseKind::TrafficSurge);
+        let Some(entry) = surging.and_then(|incident| incident.suspects.first()) else {
             return false;
         };
         let names = self.builder.names();
         let now = surges(window, self.window(), &self.baseline, names);
-        now.iter().any(|surge| names.get(surge.op.service).as_ref() == entry)
+        now.iter()
+            .any(|surge| names.get(surge.op.service).as_ref() == entry.entity.name)
     }
 
     fn look_again(&mut self, ongoing: &mut Ongoing, others: &BTreeSet<NameId>, changes: &mut Vec<Change>) {
@@ -300,10 +302,8 @@ impl Engine {
         if !others.is_empty() && self.is_theirs(&ongoing.window, &diagnosis, others) {
             // What it named before still stands without what the others explain, or else it is one event with one of them.
             let rest = self.diagnose(&ongoing.window, ongoing.length, Some(others));
-            let said = self.incidents.iter().rev().find(|incident| incident.id == ongoing.id);
-            let said = said
-                .and_then(|incident| incident.suspects.first())
-                .map(|suspect| &suspect.entity);
+            let said = self.known(&ongoing.id).and_then(|incident| incident.suspects.first());
+            let said = said.map(|suspect| &suspect.entity);
             let stands =
                 |rest: &Diagnosis| rest.strength >= STRENGTH_MIN && rest.culprit().map(owner) == said.map(owner);
             match rest.filter(|rest| stands(rest) && !self.is_theirs(&ongoing.window, rest, others)) {
