@@ -65,6 +65,16 @@ impl Failing {
 }
 
 pub(crate) fn detect(window: &Window, baseline: &Baseline, found: &mut Vec<Symptom>) {
+    let candidates = candidates(window, baseline).collect();
+    found.extend(strongest(candidates, |failing| failing.judge(baseline)));
+}
+
+/// Places that may have a symptom, and how strong it may be.
+pub(crate) fn stirred<'a>(window: &'a Window, baseline: &'a Baseline) -> impl Iterator<Item = (Place, f64)> + use<'a> {
+    candidates(window, baseline).map(|candidate| (candidate.of.place, candidate.bound))
+}
+
+fn candidates<'a>(window: &'a Window, baseline: &'a Baseline) -> impl Iterator<Item = Candidate<Failing>> + use<'a> {
     let ops = window.ops.iter().map(|(key, op)| Failing {
         place: Place::Operation(*key),
         errors: op.entry_errors,
@@ -80,8 +90,7 @@ pub(crate) fn detect(window: &Window, baseline: &Baseline, found: &mut Vec<Sympt
     let failing = ops
         .chain(edges)
         .filter(|failing| !is_rare(failing.errors, failing.count));
-    let candidates = failing.filter_map(|failing| failing.candidate(baseline)).collect();
-    found.extend(strongest(candidates, |failing| failing.judge(baseline)));
+    failing.filter_map(|failing| failing.candidate(baseline))
 }
 
 /// Too few to be a symptom whatever is usual: most places, and the past need not be asked.

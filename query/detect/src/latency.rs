@@ -33,10 +33,20 @@ struct Timed<'a> {
 }
 
 pub(crate) fn detect(window: &Window, baseline: &Baseline, found: &mut Vec<Symptom>) {
+    let candidates = candidates(window, baseline).collect();
+    found.extend(strongest(candidates, |timed| judge(timed, baseline)));
+}
+
+/// Places that may have a symptom, and how strong it may be.
+pub(crate) fn stirred<'a>(window: &'a Window, baseline: &'a Baseline) -> impl Iterator<Item = (Place, f64)> + use<'a> {
+    candidates(window, baseline).map(|candidate| (candidate.of.place, candidate.bound))
+}
+
+fn candidates<'a>(window: &'a Window, baseline: &'a Baseline) -> impl Iterator<Item = Candidate<Timed<'a>>> {
     let rest = baseline.total();
     let changed = callers_of_new(window, rest);
     let ops = window.ops.iter().filter(|(_, op)| op.entries > 0);
-    let ops = ops.filter_map(|(key, op)| {
+    let ops = ops.filter_map(move |(key, op)| {
         let past = &rest.ops.get(key)?.duration;
         // What changed is slower by what it does more, until that is felt.
         let is_changed = changed.contains(&key.service) || baseline.is_unsettled(key.service);
@@ -49,12 +59,11 @@ pub(crate) fn detect(window: &Window, baseline: &Baseline, found: &mut Vec<Sympt
         .edges
         .iter()
         .filter(|(key, _)| !matches!(key.callee, Callee::Service(_)));
-    let edges = edges.filter_map(|(key, edge)| {
+    let edges = edges.filter_map(move |(key, edge)| {
         let past = &rest.edges.get(key)?.client;
         candidate(Place::Edge(*key), &edge.client, past, false)
     });
-    let candidates = ops.chain(edges).collect();
-    found.extend(strongest(candidates, |timed| judge(timed, baseline)));
+    ops.chain(edges)
 }
 
 /// Whether many requests take far longer than hardly any did at rest.

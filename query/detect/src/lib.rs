@@ -16,5 +16,5 @@ mod traffic;
 
 pub use baseline::{Baseline, Range, Share};
 pub use silence::silent;
-pub use symptom::{Place, Signal, Symptom, symptoms};
+pub use symptom::{Place, Signal, Symptom, stirred, symptoms};
 pub use traffic::{Surge, surges};

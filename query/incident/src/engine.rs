@@ -4,7 +4,9 @@
 //! at the same time is taken for one event, whose culprit the localizer names, unless that culprit cannot have to do with
 //! it (`watch`). While an incident is open nothing is learned. When [`Engine::learn`] was given the system at rest, that is the baseline and nothing else is learned.
 
+mod looks;
 mod ongoing;
+mod recovery;
 mod watch;
 
 use crate::config::{Config, nanoseconds};
@@ -37,6 +39,8 @@ pub struct Engine {
     slots: Slots,
     /// Windows of the last looks with their symptoms' presence, the newest last.
     last: Vec<(Timestamp, Window, bool)>,
+    /// What began before is over: no look goes back beyond it.
+    fresh: Timestamp,
     onset: Onset,
     recording: Option<Recording>,
     recorded: bool,
@@ -70,6 +74,7 @@ impl Engine {
             baseline: Baseline::default(),
             recent: Recent::default(),
             last: Vec::new(),
+            fresh: Timestamp(i64::MIN),
             onset: Onset::default(),
             recording: None,
             recorded: false,
@@ -261,7 +266,7 @@ impl Engine {
         let missing = (until - last).0 / step.0 - 1;
         if missing > EMPTY_WINDOWS_MAX {
             self.learning.drop_in_hand();
-            self.last.clear();
+            self.look_no_further_than(until);
         }
         for back in (1..=missing.min(EMPTY_WINDOWS_MAX)).rev() {
             self.close(until - DurationNs(back * step.0), Window::default(), changes);
@@ -287,13 +292,13 @@ impl Engine {
         }
         let alone = symptoms(&window, step, &self.baseline, self.builder.names());
         let shaken = alone.iter().any(|symptom| symptom.nats >= CALM_NATS);
-        let calm = DurationNs(watch::LOOK_WINDOWS_MAX as i64 * step.0);
+        let calm = DurationNs(looks::LOOK_WINDOWS_MAX as i64 * step.0);
         if self.ongoing.is_empty() {
             self.onset.forget(start, calm);
         }
         self.onset.note(start, &alone, calm);
         self.last.push((start, window.clone(), shaken));
-        watch::shorten(&mut self.last);
+        looks::shorten(&mut self.last);
         for (start, window) in self.recent.push(start, window) {
             if self.slots.misses(start) {
                 let done = self.slots.add(start, start + step, &window);

@@ -66,6 +66,11 @@ impl Recent {
         self.windows.iter()
     }
 
+    /// The newest windows, so many at most, the newest first.
+    pub(crate) fn latest(&self, count: usize) -> impl Iterator<Item = &(Timestamp, Window)> {
+        self.windows.iter().rev().take(count)
+    }
+
     /// Windows that start in `[from, to)` as one, and how many they are.
     pub(crate) fn between(&self, from: Timestamp, to: Timestamp) -> (Window, usize) {
         let mut sum = Window::default();

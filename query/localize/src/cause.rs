@@ -5,6 +5,7 @@ use crate::blame::Ledger;
 use crate::channel::{Channel, Findings};
 use crate::verdict::{Cause, CauseKind, Diagnosis, Evidence};
 use crate::words::{percent, rate};
+use epicenter_detect::stats::excess_of_count;
 use epicenter_detect::surges;
 use epicenter_graph::{Callee, Entity, EntityKind, NameId, PeerKind, Window};
 use hashbrown::HashMap;
@@ -12,6 +13,8 @@ use std::collections::BTreeMap;
 
 /// Calls per request to a store must grow this many times behind a cache that stopped absorbing.
 const STORE_CALLS_TIMES: f64 = 2.0;
+/// Nats from which so many calls are beyond chance.
+const STORE_CALLS_NATS_MIN: f64 = 10.0;
 /// Growth of its own work from which a callee is late itself, whatever the gap.
 const OWN_GROWTH_MIN: f64 = 3.0;
 /// Share of failing calls from which something that sends no spans is unavailable, not slow.
@@ -158,7 +161,10 @@ fn cache_breakdown(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
         }
         let to = |callee: Callee| store_calls.growth((caller, callee));
         let calls = to(store_id) / to(cache_id).max(0.1);
-        if calls >= STORE_CALLS_TIMES && to(store_id) >= STORE_CALLS_TIMES * arrivals.max(0.1) {
+        if calls >= STORE_CALLS_TIMES
+            && to(store_id) >= STORE_CALLS_TIMES * arrivals.max(0.1)
+            && store_calls.surprise((caller, store_id), to(cache_id)) >= STORE_CALLS_NATS_MIN
+        {
             found = Some((cache, store, calls, arrivals));
             break;
         }
@@ -187,7 +193,10 @@ fn cache_breakdown(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
 }
 
 /// Calls a second to what sends no spans, by caller and callee: now, and at rest.
-struct StoreCalls(HashMap<(NameId, Callee), (f64, f64)>);
+struct StoreCalls {
+    calls: HashMap<(NameId, Callee), (f64, f64)>,
+    seconds: f64,
+}
 
 impl StoreCalls {
     fn of(scene: &Scene<'_>) -> Self {
@@ -205,15 +214,24 @@ impl StoreCalls {
         let rates = calls
             .into_iter()
             .map(|(key, (n, u))| (key, (n as f64 / now, u as f64 / usual)));
-        Self(rates.collect())
+        Self {
+            calls: rates.collect(),
+            seconds: now,
+        }
     }
 
     /// How many times the usual rate; 1 where nothing is known.
     fn growth(&self, key: (NameId, Callee)) -> f64 {
-        match self.0.get(&key) {
+        match self.calls.get(&key) {
             Some((now, usual)) if *usual > 0.0 => now / usual,
             _ => 1.0,
         }
+    }
+
+    /// Nats of so many calls where so many times the usual number are to be expected.
+    fn surprise(&self, key: (NameId, Callee), times: f64) -> f64 {
+        let (now, usual) = self.calls.get(&key).copied().unwrap_or_default();
+        excess_of_count((now * self.seconds).round() as u64, usual * self.seconds * times)
     }
 }
 

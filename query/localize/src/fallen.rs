@@ -5,17 +5,26 @@
 //! answering, is that copy, unless copies never seen before answer beside them: then it was replaced. Source: DESIGN 6.7, 6.9.
 
 use crate::Scene;
-use crate::verdict::{CauseKind, Diagnosis, Evidence};
+use crate::verdict::{CauseKind, Diagnosis, Evidence, Suspect};
 use epicenter_detect::stats::lack_of_count;
 use epicenter_graph::{Dimension, DimensionKey, Entity, EntityKind, NameId};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Nats from which the lack of requests on one copy or machine is beyond chance.
+/// Nats from which the lack of requests on one copy is beyond chance, and on a machine: there are fewer machines, but each
+/// is looked at whoever is suspected.
 const NATS_MIN: f64 = 6.0;
-/// Requests to be expected below which nothing is said of a copy or machine.
+const MACHINE_NATS_MIN: f64 = 12.0;
+/// The same of a machine on which run several of those whose calls nobody answers, with this share of their suspicion.
+const SUSPECTED_NATS_MIN: f64 = 4.0;
+const SUSPECTED_SHARE_MIN: f64 = 0.75;
+/// Requests to be expected below which nothing is said of a copy, or of one service on a machine.
 const EXPECTED_MIN: f64 = 4.0;
+/// Requests to be expected of a service on a machine for it to count as one that fell silent there.
+const COUNTS_MIN: f64 = 1.0;
 /// Share of the expected requests that what is gone may have answered before it went.
 const LEFT_MAX: f64 = 0.4;
+/// Share of their usual requests that siblings must answer to be healthy: callers that wait in vain ask less.
+const HEALTHY_MIN: f64 = 0.2;
 /// Share of the requests to be expected of a silent copy that copies never seen before must answer, for it to be
 /// replaced and not gone. One that takes its place when all is mended answers less in the time that is looked at.
 const REPLACED_MIN: f64 = 0.5;
@@ -25,19 +34,46 @@ const SERVICES_MIN: usize = 2;
 /// Requests of one service under one value.
 #[derive(Clone, Copy, Default)]
 struct Heard {
-    expected: f64,
+    /// Usual in so much time.
+    usual: f64,
     now: f64,
-    /// Requests of the service under all other values: to be expected, and now.
+    /// Requests of the service under all other values: usual, and now.
     siblings: (f64, f64),
 }
 
 impl Heard {
+    /// To be expected of what the service answers altogether now; without siblings, as usual.
+    fn expected(self) -> f64 {
+        let all = self.usual + self.siblings.0;
+        if self.siblings.0 < EXPECTED_MIN.min(self.usual) {
+            return self.usual;
+        }
+        self.usual.min((self.now + self.siblings.1) * self.usual / all)
+    }
+
+    fn nats(self) -> f64 {
+        lack_of_count(self.now as u64, self.expected())
+    }
+
+    fn is_silent(self) -> bool {
+        self.now <= LEFT_MAX * self.expected()
+    }
+
     fn is_gone(self) -> bool {
-        self.now <= LEFT_MAX * self.expected && lack_of_count(self.now as u64, self.expected) >= NATS_MIN
+        self.is_silent() && self.nats() >= NATS_MIN
+    }
+
+    fn and(self, other: Self) -> Self {
+        let siblings = (self.siblings.0 + other.siblings.0, self.siblings.1 + other.siblings.1);
+        Self {
+            usual: self.usual + other.usual,
+            now: self.now + other.now,
+            siblings,
+        }
     }
 
     fn has_healthy_siblings(self) -> bool {
-        self.siblings.0 >= EXPECTED_MIN && self.siblings.1 >= 2.0 * LEFT_MAX * self.siblings.0
+        self.siblings.0 >= EXPECTED_MIN && self.siblings.1 >= HEALTHY_MIN * self.siblings.0
     }
 }
 
@@ -62,7 +98,7 @@ pub(crate) fn narrow(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
         return false;
     };
     let copies = heard(scene, Dimension::Instance, |service| service == id);
-    let is_new = |((of, _), heard): &(&(NameId, NameId), &Heard)| *of == id && heard.expected == 0.0;
+    let is_new = |((of, _), heard): &(&(NameId, NameId), &Heard)| *of == id && heard.usual == 0.0;
     let by_new: f64 = copies.iter().filter(is_new).map(|(_, heard)| heard.now).sum();
     let mut gone: Vec<(String, Heard)> = copies
         .into_iter()
@@ -72,17 +108,17 @@ pub(crate) fn narrow(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
     let Some((instance, heard)) = gone.pop().filter(|_| gone.is_empty()) else {
         return false;
     };
-    if by_new >= REPLACED_MIN * heard.expected {
+    if by_new >= REPLACED_MIN * heard.usual {
         return false;
     }
     let evidence = Evidence {
         kind: "instance".to_owned(),
         text: format!(
             "{:.0} requests are answered by {instance} of {}, where {:.0} are to be expected; its siblings answer {:.0} of {:.0}",
-            heard.now, service.name, heard.expected, heard.siblings.1, heard.siblings.0
+            heard.now, service.name, heard.expected(), heard.siblings.1, heard.siblings.0
         ),
         value: heard.now,
-        baseline: heard.expected,
+        baseline: heard.expected(),
         trace_ids: Vec::new(),
     };
     diagnosis.cause.kind = CauseKind::Infrastructure;
@@ -98,17 +134,13 @@ pub(crate) fn narrow(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
 fn gone_node(scene: &Scene<'_>, diagnosis: &Diagnosis) -> Option<(String, Evidence)> {
     let mut machines: BTreeMap<&str, Vec<(&str, Heard)>> = BTreeMap::new();
     for ((service, node), heard) in heard(scene, Dimension::Node, |_| true) {
-        if heard.expected >= EXPECTED_MIN {
+        if heard.usual > 0.0 {
             let on = machines.entry(scene.name(node)).or_default();
             on.push((scene.name(service), heard));
         }
     }
-    machines.retain(|_, on| {
-        let gone = on.iter().filter(|(_, heard)| heard.is_gone());
-        gone.clone().count() >= SERVICES_MIN
-            && on.iter().all(|(_, heard)| heard.now <= LEFT_MAX * heard.expected)
-            && gone.clone().any(|(_, heard)| heard.has_healthy_siblings())
-    });
+    let unanswered = unanswered(diagnosis);
+    machines.retain(|_, on| is_gone(on, &unanswered));
     let (node, on) = machines.pop_first().filter(|_| machines.is_empty())?;
     let on_it: BTreeSet<&str> = on.iter().map(|(service, _)| *service).collect();
     diagnosis
@@ -116,7 +148,7 @@ fn gone_node(scene: &Scene<'_>, diagnosis: &Diagnosis) -> Option<(String, Eviden
         .iter()
         .find(|s| on_it.contains(s.entity.name.as_str()))?;
     let sum = |of: &dyn Fn(&Heard) -> f64| on.iter().map(|(_, heard)| of(heard)).sum::<f64>();
-    let (now, expected) = (sum(&|h| h.now), sum(&|h| h.expected));
+    let (now, expected) = (sum(&|h| h.now), sum(&|h| h.usual));
     let (now_elsewhere, elsewhere) = (sum(&|h| h.siblings.1), sum(&|h| h.siblings.0));
     let text = format!(
         "the {} services on {node} answer {now:.0} requests there, where {expected:.0} are usual; their copies elsewhere answer {now_elsewhere:.0} of {elsewhere:.0}",
@@ -132,14 +164,49 @@ fn gone_node(scene: &Scene<'_>, diagnosis: &Diagnosis) -> Option<(String, Eviden
     Some((node.to_owned(), evidence))
 }
 
-/// Requests by service and value, with those of the siblings; expected is what is usual in so much time.
+/// Whether everything on a machine fell silent. Little traffic of many services adds up.
+fn is_gone(on: &[(&str, Heard)], unanswered: &BTreeMap<&str, f64>) -> bool {
+    let expected: f64 = on.iter().map(|(_, heard)| heard.expected()).sum();
+    let now: f64 = on.iter().map(|(_, heard)| heard.now).sum();
+    let silent = on.iter().map(|(_, heard)| *heard).filter(|heard| heard.is_silent());
+    let mut of_many = on.iter().filter(|(_, heard)| heard.expected() >= EXPECTED_MIN);
+    let least = match holds_most(on, unanswered) {
+        true => SUSPECTED_NATS_MIN,
+        false => MACHINE_NATS_MIN,
+    };
+    now <= LEFT_MAX * expected
+        && lack_of_count(now as u64, expected) >= least
+        && silent.clone().filter(|heard| heard.expected() >= COUNTS_MIN).count() >= SERVICES_MIN
+        && silent.reduce(Heard::and).is_some_and(Heard::has_healthy_siblings)
+        && of_many.all(|(_, heard)| heard.is_silent())
+}
+
+/// Services whose calls nobody answers, with how much they are suspected.
+fn unanswered(diagnosis: &Diagnosis) -> BTreeMap<&str, f64> {
+    let is_unanswered = |suspect: &&Suspect| {
+        let mut kinds = suspect.evidence.iter().map(|evidence| evidence.kind.as_str());
+        suspect.entity.kind == EntityKind::Service && kinds.any(|kind| kind == "unanswered" || kind == "silence")
+    };
+    let of = diagnosis.suspects.iter().filter(is_unanswered);
+    of.map(|suspect| (suspect.entity.name.as_str(), suspect.score)).collect()
+}
+
+/// Whether several of them, and nearly all of their suspicion, are on the machine: that they fail at once has one reason.
+fn holds_most(on: &[(&str, Heard)], unanswered: &BTreeMap<&str, f64>) -> bool {
+    let here = on.iter().filter(|(_, heard)| heard.now == 0.0);
+    let here: Vec<f64> = here.filter_map(|(service, _)| unanswered.get(service).copied()).collect();
+    let all: f64 = unanswered.values().sum();
+    here.len() >= SERVICES_MIN && here.iter().sum::<f64>() >= SUSPECTED_SHARE_MIN * all
+}
+
+/// Requests by service and value, with those of the siblings.
 fn heard(scene: &Scene<'_>, dimension: Dimension, of: impl Fn(NameId) -> bool) -> BTreeMap<(NameId, NameId), Heard> {
     let rest = scene.baseline.total();
     let scale = scene.length.as_secs_f64() / scene.baseline.seconds().max(1e-9);
     let mut heard: BTreeMap<(NameId, NameId), Heard> = BTreeMap::new();
     let is_asked = |key: &DimensionKey| key.dimension == dimension && of(key.service);
     for (key, stats) in rest.dimensions.iter().filter(|(key, _)| is_asked(key)) {
-        heard.entry((key.service, key.value)).or_default().expected = stats.entries as f64 * scale;
+        heard.entry((key.service, key.value)).or_default().usual = stats.entries as f64 * scale;
     }
     for (key, stats) in scene.window.dimensions.iter().filter(|(key, _)| is_asked(key)) {
         heard.entry((key.service, key.value)).or_default().now = stats.entries as f64;
@@ -147,12 +214,12 @@ fn heard(scene: &Scene<'_>, dimension: Dimension, of: impl Fn(NameId) -> bool) -
     let mut sums: BTreeMap<NameId, (f64, f64)> = BTreeMap::new();
     for ((service, _), of) in &heard {
         let sum = sums.entry(*service).or_default();
-        sum.0 += of.expected;
+        sum.0 += of.usual;
         sum.1 += of.now;
     }
     for ((service, _), of) in &mut heard {
         let sum = sums.get(service).copied().unwrap_or_default();
-        of.siblings = (sum.0 - of.expected, sum.1 - of.now);
+        of.siblings = (sum.0 - of.usual, sum.1 - of.now);
     }
     heard
 }
@@ -161,12 +228,8 @@ fn heard(scene: &Scene<'_>, dimension: Dimension, of: impl Fn(NameId) -> bool) -
 mod tests {
     use super::*;
 
-    fn heard(expected: f64, now: f64, siblings: (f64, f64)) -> Heard {
-        Heard {
-            expected,
-            now,
-            siblings,
-        }
+    fn heard(usual: f64, now: f64, siblings: (f64, f64)) -> Heard {
+        Heard { usual, now, siblings }
     }
 
     #[test]
@@ -177,9 +240,36 @@ mod tests {
     }
 
     #[test]
+    fn less_is_expected_where_all_are_asked_less() {
+        assert!(!heard(40.0, 2.0, (40.0, 3.0)).is_gone());
+        assert!(heard(40.0, 0.0, (40.0, 16.0)).is_gone());
+    }
+
+    #[test]
     fn siblings_that_are_silent_too_are_not_healthy() {
         assert!(heard(40.0, 0.0, (40.0, 60.0)).has_healthy_siblings());
         assert!(!heard(40.0, 0.0, (40.0, 5.0)).has_healthy_siblings());
         assert!(!heard(40.0, 0.0, (0.0, 0.0)).has_healthy_siblings(), "it has none");
+    }
+
+    #[test]
+    fn little_traffic_of_many_services_adds_up() {
+        let names = ["a", "b", "c", "d", "e", "f"];
+        let quiet = |count| names.map(|name| (name, heard(3.0, 0.0, (6.0, 9.0))))[..count].to_vec();
+        let nobody = BTreeMap::new();
+        assert!(is_gone(&quiet(6), &nobody));
+        assert!(!is_gone(&quiet(3), &nobody), "chance");
+        let mut with_one_that_answers = quiet(6);
+        with_one_that_answers.push(("g", heard(8.0, 7.0, (8.0, 8.0))));
+        assert!(!is_gone(&with_one_that_answers, &nobody));
+    }
+
+    #[test]
+    fn less_is_enough_where_those_whose_calls_nobody_answers_run() {
+        let on = ["a", "b"].map(|name| (name, heard(3.0, 0.0, (6.0, 9.0))));
+        let unanswered = |elsewhere| BTreeMap::from([("a", 0.4), ("b", 0.2), ("c", elsewhere)]);
+        assert!(is_gone(&on, &unanswered(0.1)));
+        assert!(!is_gone(&on, &unanswered(0.4)), "others fail too");
+        assert!(!is_gone(&on, &BTreeMap::from([("a", 0.9)])), "one alone");
     }
 }

@@ -1,5 +1,6 @@
 //! An incident that is going on, as the engine follows it.
 
+use super::recovery::Recovery;
 use epicenter_detect::{Place, Signal, Symptom};
 use epicenter_graph::{Callee, NameId, Window};
 use epicenter_schema::{DurationNs, Timestamp};
@@ -11,7 +12,7 @@ const MARKS_MAX: usize = 1_000;
 pub(super) const CALM_NATS: f64 = 6.0;
 
 /// Odds of one in a thousand that an incident is called over and is not, in nats.
-const CHANCE_NATS: f64 = 7.0;
+pub(super) const CHANCE_NATS: f64 = 7.0;
 /// Windows without symptoms after which it is over, however seldom it showed.
 const CALM_WINDOWS_MAX: f64 = 24.0;
 
@@ -28,7 +29,7 @@ pub(super) struct Ongoing {
     pub(super) window: Window,
     pub(super) length: DurationNs,
     /// What was beyond doubt at some time: only there a lesser symptom says that it goes on.
-    marks: Vec<(Signal, Place)>,
+    pub(super) marks: Vec<(Signal, Place)>,
     /// Whom its culprit may make suffer.
     pub(super) related: BTreeSet<NameId>,
     /// The same of incidents that turned out to be this one.
@@ -40,6 +41,7 @@ pub(super) struct Ongoing {
     /// Windows with symptoms, and the age when the last one of them came.
     pub(super) shaken_windows: u64,
     pub(super) shaken_age: u64,
+    pub(super) recovery: Recovery,
     pub(super) calm: DurationNs,
     pub(super) calm_since: Timestamp,
 }
@@ -64,6 +66,7 @@ impl Ongoing {
             age: 0,
             shaken_windows: 0,
             shaken_age: 0,
+            recovery: Recovery::default(),
             calm: DurationNs(0),
             calm_since,
         }
@@ -108,8 +111,13 @@ impl Ongoing {
         alone.iter().any(|symptom| {
             symptom.nats >= CALM_NATS
                 && (!has_own || is_own(symptom.place))
-                && self.marks.contains(&(symptom.signal, symptom.place))
+                && self.is_marked(symptom.signal, symptom.place)
         })
+    }
+
+    /// Whether something of it was beyond doubt there.
+    pub(super) fn is_marked(&self, signal: Signal, place: Place) -> bool {
+        self.marks.contains(&(signal, place))
     }
 }
 

@@ -7,7 +7,7 @@
 use super::ongoing::{Beside, CALM_NATS, Ongoing, is_at};
 use super::{Engine, nanoseconds};
 use crate::incident::{Change, Incident, State};
-use epicenter_detect::{Baseline, Signal, Symptom, surges};
+use epicenter_detect::{Baseline, Symptom, surges};
 use epicenter_graph::{Entity, NameId, Window};
 use epicenter_localize::{CauseKind, Diagnosis, Scene, diagnose, is_one_of, related, restrict};
 use epicenter_schema::{DurationNs, Timestamp};
@@ -15,15 +15,12 @@ use std::collections::BTreeSet;
 
 /// Incidents remembered; the oldest is forgotten.
 const INCIDENTS_MAX: usize = 200;
-/// Windows looked at together, so that little traffic adds up: always, and where hardly anything passes.
-const LOOKS: [usize; 2] = [3, LOOK_WINDOWS_MAX];
-pub(super) const LOOK_WINDOWS_MAX: usize = 12;
-/// Spans in a long look up to which hardly anything passes.
-const THIN_SPANS_MAX: u64 = 10_000;
+/// Surprise of several windows together from which nothing is learned: what is taken for rest must not hold it.
+const DOUBT_NATS: f64 = 6.0;
+/// The same from which what is in hand is not learned either.
+const DROP_NATS: f64 = 10.0;
 /// Incidents open at once.
 const OPEN_MAX: usize = 8;
-/// Surprise that a single window must add to what several windows show.
-const STILL_NATS: f64 = 3.0;
 /// Windows after the opening in which the answer is looked at again each time.
 const SETTLING_WINDOWS: u64 = 24;
 /// After that, each so many windows.
@@ -57,7 +54,7 @@ impl Engine {
         let ongoing = std::mem::take(&mut self.ongoing);
         self.ongoing = ongoing.into_iter().filter(|one| !self.is_over(&one.id)).collect();
         if self.ongoing.is_empty() {
-            self.last.clear();
+            self.look_no_further_than(start + self.window());
             self.beside = None;
         } else {
             let alone = self.opening(alone.to_vec());
@@ -84,19 +81,25 @@ impl Engine {
     /// No incident is open: opens one, or learns.
     fn watch(&mut self, start: Timestamp, alone: &[Symptom], shaken: bool, changes: &mut Vec<Change>) {
         let step = self.window();
-        let Some(look) = self.opens(&self.opening(alone.to_vec())) else {
-            if !shaken && let Some((_, window, _)) = self.last.last() {
+        let alone = self.opening(alone.to_vec());
+        let long = self.long_look();
+        let Some(first) = self.opens(&alone, &long) else {
+            let doubt = long.first().map_or(0.0, |symptom| symptom.nats);
+            if doubt >= DROP_NATS {
+                self.learning.drop_in_hand();
+            } else if !shaken
+                && doubt < DOUBT_NATS
+                && let Some((_, window, _)) = self.last.last()
+            {
                 self.learning.add(window, step, &mut self.baseline);
             }
             return;
         };
-        let looked = &self.last[self.last.len() - look..];
-        let shaken_at = looked.iter().find(|(_, _, shaken)| *shaken).or(looked.first());
-        let first = shaken_at.map_or(start, |(start, ..)| *start);
-        let (window, length) = sum(looked.iter().filter(|(at, _, _)| *at >= first), step);
+        let (window, count) = self.recent.between(first, start + step);
+        let length = DurationNs(count as i64 * step.0);
         if let Some(diagnosis) = self.diagnose(&window, length, None) {
             self.learning.drop_in_hand();
-            self.open((first, start), window, length, diagnosis, alone, changes);
+            self.open((first, start), window, length, diagnosis, &alone, changes);
         }
     }
 
@@ -133,39 +136,6 @@ impl Engine {
         ongoing.spread(alone);
         self.ongoing.push(ongoing);
         changes.push(Change::Opened(incident));
-    }
-
-    /// Whether the symptoms of the last window, or of the last few together, are beyond doubt: of how many windows.
-    fn opens(&self, alone: &[Symptom]) -> Option<usize> {
-        let certain = self.config.surprise_nats;
-        // Errors inside may be borne, by trying again; those of a copy that is started again last a moment.
-        let fails = |symptom: &Symptom| symptom.signal == Signal::Errors && symptom.at_entry && symptom.nats >= certain;
-        if alone.iter().any(fails) {
-            return Some(LOOKS[0].min(self.last.len()));
-        }
-        if !alone.iter().any(|symptom| symptom.nats >= STILL_NATS) {
-            return None;
-        }
-        LOOKS.into_iter().find_map(|look| {
-            let look = look.min(self.last.len());
-            let looked = &self.last[self.last.len() - look..];
-            let spans: u64 = looked.iter().map(|(_, window, _)| window.spans).sum();
-            if look < 2 || (look > LOOKS[0] && spans > THIN_SPANS_MAX) {
-                return None;
-            }
-            let (window, length) = sum(looked.iter(), self.window());
-            let together = self.symptoms(&window, length);
-            let lasts = looked[..look - 1].iter().any(|(_, _, shaken)| *shaken);
-            let is_certain = |symptom: &Symptom| {
-                let is_now = |now: &Symptom| {
-                    now.signal == symptom.signal && now.place == symptom.place && now.nats >= STILL_NATS
-                };
-                symptom.nats >= certain
-                    && (lasts || symptom.at_entry || symptom.signal != Signal::Errors)
-                    && alone.iter().any(is_now)
-            };
-            together.iter().any(is_certain).then_some(look)
-        })
     }
 
     /// An incident is open: opens another one when something lasts that no open one explains.
@@ -235,7 +205,7 @@ impl Engine {
         ongoing.age += 1;
         ongoing.spread(alone);
         ongoing.mark(alone, self.config.surprise_nats, others);
-        let shaken = ongoing.is_shaken_by(alone, others);
+        let shaken = ongoing.is_shaken_by(alone, others) || ongoing.is_shaken_by(&self.still(ongoing), others);
         let seconds = self.baseline.seconds().max(1e-9);
         let usual = self.baseline.total().spans as f64 / seconds * step.as_secs_f64();
         let Some((_, window, _)) = self.last.last() else { return };
@@ -245,6 +215,9 @@ impl Engine {
             ongoing.length.0 += step.0;
             ongoing.shaken_windows += 1;
             ongoing.shaken_age = ongoing.age;
+            ongoing.relapse();
+        } else {
+            ongoing.pass(window, &self.baseline);
         }
         if shaken || !heard || self.still_surges(&ongoing.id, window) {
             ongoing.calm = DurationNs(0);
@@ -256,7 +229,7 @@ impl Engine {
         let is_old = ongoing.age as i64 * step.0 >= nanoseconds(self.config.give_up).0;
         let given_up = is_old && self.ongoing.is_empty();
         let calm = nanoseconds(self.config.calm).max(ongoing.calm_needed(step));
-        if ongoing.calm >= calm || given_up {
+        if (ongoing.calm >= calm && ongoing.is_tried()) || given_up {
             let since = ongoing.calm_since;
             self.resolve(&ongoing.id, since, changes);
             if given_up {
@@ -387,24 +360,7 @@ impl Engine {
     }
 }
 
-/// Windows as one, and how long they are together.
-fn sum<'a>(windows: impl Iterator<Item = &'a (Timestamp, Window, bool)>, step: DurationNs) -> (Window, DurationNs) {
-    let (mut sum, mut length) = (Window::default(), DurationNs(0));
-    for (_, window, _) in windows {
-        sum.merge(window);
-        length.0 += step.0;
-    }
-    (sum, length)
-}
-
 /// The service that an entity belongs to, or its name.
 fn owner(entity: &Entity) -> &str {
     entity.service.as_ref().unwrap_or(&entity.name)
-}
-
-/// Forgets windows that no look needs any more: long looks are for where hardly anything passes.
-pub(super) fn shorten(last: &mut Vec<(Timestamp, Window, bool)>) {
-    let spans: u64 = last.iter().map(|(_, window, _)| window.spans).sum();
-    let kept = if spans > THIN_SPANS_MAX { LOOKS[0] } else { LOOKS[1] };
-    last.drain(..last.len().saturating_sub(kept));
 }
