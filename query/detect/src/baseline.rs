@@ -8,6 +8,7 @@
 use crate::history::Rows;
 use crate::renewal::{self, Renewals};
 use crate::stats::{mean_share, quantile};
+use crate::usual::{Usual, UsualCalls};
 use epicenter_graph::{EdgeKey, EdgeStats, NameId, OpKey, OpStats, Sketch, Window};
 use epicenter_schema::DurationNs;
 use std::collections::VecDeque;
@@ -80,6 +81,7 @@ pub struct Baseline {
     total: Window,
     seconds: f64,
     renewals: Renewals,
+    usual: Usual,
 }
 
 impl Baseline {
@@ -90,6 +92,7 @@ impl Baseline {
             self.renewals.take(&window, &self.total, number);
         }
         self.total.merge(&window);
+        self.usual.renew(window.edges.keys(), window.ops.keys(), &self.total);
         self.seconds += length.as_secs_f64();
         self.ops.push(number, std::mem::take(&mut window.ops));
         self.edges.push(number, std::mem::take(&mut window.edges));
@@ -126,6 +129,8 @@ impl Baseline {
             self.seconds += period.length.as_secs_f64();
         }
         self.total = total;
+        self.usual = Usual::default();
+        self.usual.renew(self.total.edges.keys(), self.total.ops.keys(), &self.total);
     }
 
     /// True before the first period.
@@ -179,6 +184,16 @@ impl Baseline {
     /// The usual range of a duration of several edges together.
     pub fn edges_range(&self, keys: &[EdgeKey], which: impl Fn(&EdgeStats) -> &Sketch, now: u64) -> Option<Range> {
         range(self.edges.together(keys, which).iter(), now)
+    }
+
+    /// The calls of an edge at rest, if there were any.
+    pub fn usual_calls(&self, key: &EdgeKey) -> Option<&UsualCalls> {
+        self.usual.calls.get(key)
+    }
+
+    /// The typical self time of an operation at rest, in nanoseconds.
+    pub fn usual_work_ns(&self, key: &OpKey) -> Option<f64> {
+        self.usual.work_ns.get(key).copied()
     }
 
     /// The mean of a usual share alone; `count` gives hits and spans of the sum of the periods.

@@ -13,8 +13,10 @@ pub mod stats;
 mod strongest;
 mod symptom;
 mod traffic;
+mod usual;
 
 pub use baseline::{Baseline, Range, Share};
 pub use silence::silent;
 pub use symptom::{Place, Signal, Symptom, stirred, symptoms};
 pub use traffic::{Surge, surges};
+pub use usual::UsualCalls;

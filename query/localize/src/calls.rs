@@ -5,12 +5,13 @@
 //! is at least a tenth. Cost: one look at each edge of the window.
 
 use crate::Scene;
+use epicenter_detect::UsualCalls;
 use epicenter_graph::{Callee, EdgeKey, EdgeStats, Entity, NameId, Sketch};
 use hashbrown::HashMap;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Calls are late when they take longer than this quantile at rest, and the typical one so many times as long as usual.
-const LATE_QUANTILE: f64 = 0.95;
+/// Twice the share of calls that are late at rest; they are where the typical one takes so many times as long as usual.
+const LATE_SHARE: f64 = 2.0 * (1.0 - 0.95);
 const LATE_TIMES: f64 = 1.5;
 /// Share of bad calls from which a pair is bad.
 const BAD_MIN: f64 = 0.1;
@@ -43,7 +44,7 @@ impl BadCalls {
             .window
             .edges
             .iter()
-            .map(|(key, edge)| (key, fare(edge, scene.baseline.total().edges.get(key))))
+            .map(|(key, edge)| (key, fare(edge, scene.baseline.usual_calls(key))))
             .collect();
         // A sum of fractions depends on their order.
         let pair = |key: &EdgeKey| (key.caller, key.callee);
@@ -160,20 +161,20 @@ impl BadCalls {
 }
 
 /// How the calls of an edge fare against those at rest.
-pub(crate) fn fare(edge: &EdgeStats, rest: Option<&EdgeStats>) -> Pair {
+pub(crate) fn fare(edge: &EdgeStats, rest: Option<&UsualCalls>) -> Pair {
     let usual = rest.map_or(0.0, |rest| rest.errors as f64 / rest.count.max(1) as f64);
     let failed = edge.errors as f64 - usual * edge.count as f64;
-    let late = rest.map_or(0.0, |rest| late(&edge.client, &rest.client));
+    let late = rest.map_or(0.0, |rest| late(&edge.client, rest));
     Pair {
         calls: edge.count as f64,
         bad: failed.max(late).max(0.0),
     }
 }
 
-fn late(now: &Sketch, rest: &Sketch) -> f64 {
-    if rest.count() < CALLS_AT_REST_MIN || now.typical() < LATE_TIMES * rest.typical() {
+fn late(now: &Sketch, rest: &UsualCalls) -> f64 {
+    if rest.count < CALLS_AT_REST_MIN || now.typical() < LATE_TIMES * rest.typical_ns {
         return 0.0;
     }
-    let usual = 2.0 * (1.0 - LATE_QUANTILE) * now.count() as f64;
-    now.count_above(rest.quantile(LATE_QUANTILE)) as f64 - usual
+    let usual = LATE_SHARE * now.count() as f64;
+    now.count_above(rest.late_ns) as f64 - usual
 }

@@ -81,12 +81,12 @@ pub(crate) fn culprits(
 pub(crate) fn blame(scene: &Scene<'_>, ledger: &mut Ledger) {
     let mut excess: BTreeMap<(Entity, Entity), Excess> = BTreeMap::new();
     let mut ends = BTreeSet::new();
-    let rest = &scene.baseline.total().edges;
     let grew = |key: &EdgeKey, edge: &EdgeStats| {
         edge.gap.count() >= VALUES_NOW_MIN
-            && rest
-                .get(key)
-                .is_some_and(|rest| edge.gap.typical() >= GREW_MIN * rest.gap.typical())
+            && scene
+                .baseline
+                .usual_calls(key)
+                .is_some_and(|rest| edge.gap.typical() >= GREW_MIN * rest.gap_ns)
     };
     for (key, edge) in scene.edges(grew) {
         let pair = (scene.service(key.caller), scene.callee(key.callee));

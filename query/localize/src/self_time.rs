@@ -19,12 +19,12 @@ pub(crate) const VALUES_NOW_MIN: u64 = 2;
 pub(crate) const GREW_MIN: f64 = 1.1;
 
 pub(crate) fn blame(scene: &Scene<'_>, ledger: &mut Ledger) {
-    let rest = &scene.baseline.total().ops;
     let grew = |key: &OpKey, op: &OpStats| {
         op.self_time.count() >= VALUES_NOW_MIN
-            && rest
-                .get(key)
-                .is_some_and(|rest| op.self_time.typical() >= GREW_MIN * rest.self_time.typical())
+            && scene
+                .baseline
+                .usual_work_ns(key)
+                .is_some_and(|usual| op.self_time.typical() >= GREW_MIN * usual)
     };
     for (key, op) in scene.ops(grew) {
         let count = op.self_time.count();

@@ -15,6 +15,8 @@ use std::collections::BTreeSet;
 
 /// Spans at rest below which nothing is known of an operation's children.
 const SPANS_AT_REST_MIN: u64 = 20;
+/// Nats below which a change is chance.
+const NATS_MIN: f64 = 4.0;
 /// Change of share below which nothing is said.
 const CHANGE_MIN: f64 = 0.1;
 
@@ -41,7 +43,12 @@ fn children<'a>(op: &'a OpStats, rest: &'a OpStats) -> impl Iterator<Item = (Nam
     let moved = all.filter(|(_, now, at_rest)| {
         let share = *now as f64 / op.count.max(1) as f64;
         let usual = *at_rest as f64 / rest.count.max(1) as f64;
-        (share - usual).abs() >= CHANGE_MIN / 2.0 && (share - mean_share(*at_rest, rest.count)).abs() >= CHANGE_MIN
+        if (share - usual).abs() < CHANGE_MIN / 2.0 {
+            return false;
+        }
+        // The ends of the range lie on either side of the mean, so that the nats against them are no more.
+        let mean = mean_share(*at_rest, rest.count);
+        (share - mean).abs() >= CHANGE_MIN && op.count as f64 * divergence(share, mean) >= NATS_MIN
     });
     moved.map(|(child, ..)| child)
 }
@@ -64,6 +71,9 @@ fn change(
     let least = 0.5 / (rest.count as f64 + 1.0);
     let reference = now.clamp(usual.low, usual.high).clamp(least, 1.0 - least);
     let nats = op.count as f64 * divergence(now, reference);
+    if nats < NATS_MIN {
+        return;
+    }
     let (culprit, how) = match last_before_stop(scene, key, (op, rest), usual.mean - now) {
         Some(last) if now < usual.mean => (last, "the work ends early, after"),
         _ => (key.service, "the calls change in"),

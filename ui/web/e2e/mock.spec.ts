@@ -13,6 +13,13 @@ async function open(page: Page, state: string, path = "/"): Promise<void> {
 test("a dead service is named, with the proof one click away", async ({ page }) => {
   await open(page, "down");
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("payment is down");
+  await expect(page.locator(".way-step")).toHaveText(["web", "gateway", "checkout", "✕ payment"]);
+  await expect(page.getByTestId("radius")).toHaveText("4 services suffer, felt at 1 entry point: 41 % of all requests");
+  await expect(page.getByRole("region", { name: "Why", exact: true })).toContainText(
+    "Explains up to 98 % of the damage",
+  );
+  await expect(page.getByTestId("compare").getByRole("link")).toHaveCount(2);
+  await expect(page.getByRole("row", { name: /gateway/ })).toContainText("+5 s");
   await expectDrawn(page);
   await keep(page, "mock-down");
   await page.emulateMedia({ colorScheme: "dark" });
@@ -53,6 +60,9 @@ test("what an incident was can be written when it is over", async ({ page }) => 
 test("slow databases and broken caches read as what they are", async ({ page }) => {
   await open(page, "slow");
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("mysql-0 is slow");
+  // What an older incident does not tell is left out.
+  await expect(page.getByTestId("radius").or(page.getByTestId("compare"))).toHaveCount(0);
+  await expect(page.getByRole("columnheader", { name: "Began" })).toHaveCount(0);
   await open(page, "cache");
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("redis-catalog no longer absorbs the load");
   await expectDrawn(page);

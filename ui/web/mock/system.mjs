@@ -10,6 +10,7 @@ order-events warehouse|recommend catalog|gateway recommend|search elastic`
 
 const KINDS = { redis: "cache", mysql: "database", postgres: "database", elastic: "database", "order-events": "queue" };
 const nanos = (ago) => String(BigInt(Date.now() - ago) * 1_000_000n);
+const GOOD_TRACE = "5b8efff798038103d269b633813fc60c";
 const TRACE = "0af7651916cd43dd8448eb211c80319c";
 
 function kind(name) {
@@ -80,6 +81,16 @@ function incident(id, causeKind, confidence, suspects, affected, open = true) {
     affected: Object.entries(affected).map(([service, impact]) => ({ service, impact })),
     entry_points: ["web"],
   };
+}
+
+/** What newer servers tell beside it: the way, two traces, when each was shaken, how far it spreads. */
+function explain(one, names, shaken) {
+  one.chain = names.map((name) => ({ kind: kind(name), name }));
+  one.exemplars = { bad: TRACE, good: GOOD_TRACE };
+  one.blast_radius = { services: names.length, entry_points: 1, requests: 0.41 };
+  one.suspects[0].share = 0.98;
+  one.suspects[1].share = 0.12;
+  for (const affected of one.affected) affected.first_shaken_unix_nano = nanos(shaken[affected.service]);
 }
 
 const bad = (errors, ms = 40, health = "failing") => ({ health, errors, ms });
@@ -208,6 +219,11 @@ export function note(name, id, text) {
   return found;
 }
 
+explain(STATES.down.open[0], ["web", "gateway", "checkout", "payment"], {
+  checkout: 189_000,
+  gateway: 184_000,
+  web: 184_000,
+});
 STATES.down.open[0].similar = SIMILAR;
 
 export function state(name) {

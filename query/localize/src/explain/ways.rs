@@ -3,6 +3,7 @@
 
 use crate::Scene;
 use crate::calls::fare;
+use epicenter_detect::UsualCalls;
 use epicenter_graph::{Callee, Dimension, Direction, EdgeStats, Entity, EntityKind, NameId, PeerKind};
 use hashbrown::HashMap;
 use std::collections::VecDeque;
@@ -22,7 +23,7 @@ struct Way<'a> {
 impl Way<'_> {
     /// Calls now that fail beyond the usual or are late.
     fn bad(&self) -> f64 {
-        self.now.map_or(0.0, |now| fare(now, self.rest).bad)
+        self.now.map_or(0.0, |now| fare(now, self.rest.map(UsualCalls::of).as_ref()).bad)
     }
 }
 

@@ -1,7 +1,8 @@
 /** `GET /api/v1/incidents`, `POST /api/v1/incidents/{id}/notes` */
 
-import type { Entity, Incident, Note, Similar, Suspect } from "../model/incident";
+import type { BlastRadius, Entity, Incident, Note, Similar, Suspect } from "../model/incident";
 import { causeKind } from "../model/incident";
+import type { Timestamp } from "../model/time";
 import { timestamp } from "../model/time";
 import { get, post } from "./client";
 import { list, number, object, text, textOrNull, texts } from "./read";
@@ -18,22 +19,39 @@ export async function addNote(id: string, text: string): Promise<Incident> {
 export function readIncident(value: unknown): Incident {
   const dto = object(value);
   const cause = object(dto.cause);
+  const exemplars = object(dto.exemplars);
   return {
     id: text(dto.id),
     open: dto.state === "open",
     started: timestamp(dto.started_unix_nano),
     detected: timestamp(dto.detected_unix_nano),
-    resolved: typeof dto.resolved_unix_nano === "string" ? timestamp(dto.resolved_unix_nano) : null,
+    resolved: timestampOrNull(dto.resolved_unix_nano),
     cause: { kind: causeKind(cause.kind), confidence: number(cause.confidence) },
     suspects: list(dto.suspects, readSuspect),
     affected: list(dto.affected, (one) => ({
       service: text(object(one).service),
       impact: number(object(one).impact),
+      firstShaken: timestampOrNull(object(one).first_shaken_unix_nano),
     })),
     entryPoints: texts(dto.entry_points),
+    chain: list(dto.chain, readEntity),
+    exemplars: { bad: textOrNull(exemplars.bad), good: textOrNull(exemplars.good) },
+    blastRadius: readBlastRadius(dto.blast_radius),
     notes: list(dto.notes, readNote),
     similar: list(dto.similar, readSimilar),
   };
+}
+
+function timestampOrNull(value: unknown): Timestamp | null {
+  return typeof value === "string" ? timestamp(value) : null;
+}
+
+/** Incidents that were written before this was known have none. */
+function readBlastRadius(value: unknown): BlastRadius | null {
+  const dto = object(value);
+  const services = number(dto.services);
+  if (services === 0) return null;
+  return { services, entryPoints: number(dto.entry_points), requests: number(dto.requests) };
 }
 
 function readNote(value: unknown): Note {
@@ -57,6 +75,7 @@ function readSuspect(value: unknown): Suspect {
   return {
     entity: readEntity(dto.entity),
     score: number(dto.score),
+    share: typeof dto.share === "number" && dto.share > 0 ? dto.share : null,
     evidence: list(dto.evidence, (item) => {
       const one = object(item);
       return {

@@ -30,12 +30,24 @@ export interface Evidence {
 export interface Suspect {
   readonly entity: Entity;
   readonly score: number;
+  /** Part of the damage at the entry points that it can account for; null where that is not known. */
+  readonly share: number | null;
   readonly evidence: readonly Evidence[];
 }
 
 export interface Affected {
   readonly service: string;
   readonly impact: number;
+  /** Start of the first window in which it was shaken. */
+  readonly firstShaken: Timestamp | null;
+}
+
+/** How far an incident spreads. */
+export interface BlastRadius {
+  readonly services: number;
+  readonly entryPoints: number;
+  /** Share of all requests that suffer. */
+  readonly requests: number;
 }
 
 /** What somebody wrote about an incident. */
@@ -64,6 +76,11 @@ export interface Incident {
   readonly suspects: readonly Suspect[];
   readonly affected: readonly Affected[];
   readonly entryPoints: readonly string[];
+  /** From where it is felt most down to the culprit; empty where that is not known. */
+  readonly chain: readonly Entity[];
+  /** A trace that suffers and one that went well, to compare. */
+  readonly exemplars: { readonly bad: string | null; readonly good: string | null };
+  readonly blastRadius: BlastRadius | null;
   readonly notes: readonly Note[];
   readonly similar: readonly Similar[];
 }
@@ -169,4 +186,10 @@ export function culpritNames(incident: Incident | null): ReadonlySet<string> {
   if (entity.kind === "node") return new Set([entity.name]);
   const own = ["service", "database", "cache", "queue", "external"].includes(entity.kind);
   return new Set([own ? entity.name : (entity.service ?? entity.name)]);
+}
+
+/** When the first of the affected services was shaken; null where no time is known. */
+export function firstShaken(incident: Incident): Timestamp | null {
+  const times = incident.affected.flatMap((one) => (one.firstShaken === null ? [] : [one.firstShaken]));
+  return times.reduce<Timestamp | null>((first, one) => (first === null || one < first ? one : first), null);
 }

@@ -77,3 +77,9 @@ function figures(value: number): string {
 function trim(text: string): string {
   return text.replace(/\.?0+$/, "");
 }
+
+/** "+5 s": how long after the first one. */
+export function formatOffset(at: Timestamp, first: Timestamp): string {
+  const seconds = Math.round(Number(at - first) / 1e9);
+  return seconds < 120 ? `+${seconds} s` : `+${Math.round(seconds / 60)} min`;
+}

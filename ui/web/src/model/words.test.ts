@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { formatList, formatPercent, formatRate } from "./format";
 import type { Incident } from "./incident";
-import { causeKind, entityLabel, sentence } from "./incident";
+import { causeKind, entityLabel, firstShaken, sentence } from "./incident";
 import { durationProblem, fromParams, toParams } from "./search";
-import { duration, formatAge, formatDuration } from "./time";
+import { duration, formatAge, formatDuration, formatOffset, timestamp } from "./time";
 
 describe("words", () => {
   it("writes durations with three figures at most", () => {
@@ -41,6 +41,15 @@ describe("words", () => {
     expect(of("slow", false)).toBe("payment was slow");
     expect(of("of another version", true)).toBe("payment misbehaves");
     expect(entityLabel({ kind: "instance", name: "pay-7d9", service: "payment" })).toBe("pay-7d9 of payment");
+  });
+
+  it("tells how long after the first one each was shaken", () => {
+    const at = (seconds: number) => timestamp(`${1_790_000_000 + seconds}000000000`);
+    const affected = [at(7), null, at(2)].map((firstShaken) => ({ service: "a", impact: 1, firstShaken }));
+    const first = firstShaken({ affected } as unknown as Incident);
+    expect(first).toBe(at(2));
+    expect([at(2), at(7), at(302)].map((one) => formatOffset(one, at(2)))).toEqual(["+0 s", "+5 s", "+5 min"]);
+    expect(firstShaken({ affected: [] } as unknown as Incident)).toBeNull();
   });
 
   it("keeps a search in the URL and checks durations", () => {

@@ -6,7 +6,7 @@ import { formatCount, formatPercent } from "../../model/format";
 import type { Graph } from "../../model/graph";
 import { chain } from "../../model/graph";
 import type { Incident } from "../../model/incident";
-import { confidenceWord, entityKindLabel, explain, sentence } from "../../model/incident";
+import { confidenceWord, entityKindLabel, entityLabel, explain, sentence } from "../../model/incident";
 import { formatAge, formatClock, toMillis } from "../../model/time";
 import { useNow } from "../../state/clock";
 
@@ -33,6 +33,7 @@ export function Headline({ incident, graph, others, onChoose }: Props): ReactEle
         {formatPercent(incident.cause.confidence)}) · <Since incident={incident} />
       </p>
       <Way incident={incident} graph={graph} />
+      <Radius incident={incident} />
       {others.length > 0 && (
         <p className="others">
           Also open:{" "}
@@ -66,7 +67,8 @@ const Since = memo(function Since({ incident }: { readonly incident: Incident })
 });
 
 function Way({ incident, graph }: { readonly incident: Incident; readonly graph: Graph }): ReactElement | null {
-  const way = chain(graph, incident);
+  const told = incident.chain.map((one) => ({ id: `${one.kind} ${one.name}`, name: entityLabel(one) }));
+  const way = told.length > 1 ? told : chain(graph, incident);
   if (way.length < 2) {
     if (incident.entryPoints.length === 0) return null;
     return <p className="way">Felt at {incident.entryPoints.slice(0, 6).join(", ")}</p>;
@@ -87,6 +89,20 @@ function Way({ incident, graph }: { readonly incident: Incident; readonly graph:
           </span>
         </Fragment>
       ))}
+    </p>
+  );
+}
+
+/** How far it spreads, in one sentence. */
+function Radius({ incident }: { readonly incident: Incident }): ReactElement | null {
+  const radius = incident.blastRadius;
+  if (!radius) return null;
+  const suffers = radius.services === 1 ? "suffers" : "suffer";
+  return (
+    <p className="radius" data-testid="radius">
+      {formatCount(radius.services, "service")} {suffers}
+      {radius.entryPoints > 0 &&
+        `, felt at ${formatCount(radius.entryPoints, "entry point")}: ${formatPercent(radius.requests)} of all requests`}
     </p>
   );
 }

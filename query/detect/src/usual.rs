@@ -1,0 +1,59 @@
+//! What is asked of the past of every edge and operation at each look, kept beside the sums: a look at a large system reads it for
+//! all of them, and most are as usual.
+
+use epicenter_graph::{EdgeKey, EdgeStats, OpKey, OpStats, Window};
+use hashbrown::HashMap;
+
+/// What takes longer than this quantile at rest is late.
+const LATE_QUANTILE: f64 = 0.95;
+
+/// The calls of an edge at rest, all periods together. Durations in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct UsualCalls {
+    /// Calls.
+    pub count: u64,
+    /// Those that failed.
+    pub errors: u64,
+    /// Typical duration.
+    pub typical_ns: f64,
+    /// Duration that 95 % do not exceed.
+    pub late_ns: f64,
+    /// Typical gap between the duration and the work of the callee.
+    pub gap_ns: f64,
+}
+
+impl UsualCalls {
+    /// Of the calls of an edge. Cost: a walk over its two sketches.
+    pub fn of(edge: &EdgeStats) -> Self {
+        Self {
+            count: edge.client.count(),
+            errors: edge.errors,
+            typical_ns: edge.client.typical(),
+            late_ns: edge.client.quantile(LATE_QUANTILE),
+            gap_ns: edge.gap.typical(),
+        }
+    }
+}
+
+/// By key.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Usual {
+    pub(crate) calls: HashMap<EdgeKey, UsualCalls>,
+    /// Typical self time.
+    pub(crate) work_ns: HashMap<OpKey, f64>,
+}
+
+impl Usual {
+    /// Takes anew what a period changed of the sums.
+    pub(crate) fn renew<'a>(
+        &mut self,
+        edges: impl Iterator<Item = &'a EdgeKey>,
+        ops: impl Iterator<Item = &'a OpKey>,
+        total: &Window,
+    ) {
+        let of_edge = |key: &EdgeKey| total.edges.get(key).map(|edge: &EdgeStats| (*key, UsualCalls::of(edge)));
+        let of_op = |key: &OpKey| total.ops.get(key).map(|op: &OpStats| (*key, op.self_time.typical()));
+        self.calls.extend(edges.filter_map(of_edge));
+        self.work_ns.extend(ops.filter_map(of_op));
+    }
+}
