@@ -130,7 +130,8 @@ impl Baseline {
         }
         self.total = total;
         self.usual = Usual::default();
-        self.usual.renew(self.total.edges.keys(), self.total.ops.keys(), &self.total);
+        self.usual
+            .renew(self.total.edges.keys(), self.total.ops.keys(), &self.total);
     }
 
     /// True before the first period.

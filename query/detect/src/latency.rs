@@ -20,6 +20,8 @@ const LONGER_MIN_NS: f64 = 3_000_000.0;
 const FELT_TIMES: f64 = 1.5;
 const FELT_QUANTILE: f64 = 0.99;
 const FELT_SHARE: f64 = 0.1;
+/// Nats from which so many are no chance, where half of that share would be.
+const FELT_NATS: f64 = 6.0;
 /// Values that the range at rest must rest on.
 const VALUES_MIN: u64 = 20;
 
@@ -68,7 +70,8 @@ fn candidates<'a>(window: &'a Window, baseline: &'a Baseline) -> impl Iterator<I
 
 /// Whether many requests take far longer than hardly any did at rest.
 fn is_felt(now: &Sketch, past: &Sketch) -> bool {
-    now.share_above(FELT_TIMES * past.quantile(FELT_QUANTILE)) >= FELT_SHARE
+    let felt = now.count_above(FELT_TIMES * past.quantile(FELT_QUANTILE));
+    felt as f64 >= FELT_SHARE * now.count() as f64 && excess_of_share(felt, now.count(), FELT_SHARE / 2.0) >= FELT_NATS
 }
 
 /// Nearly no place is one: the single values alone decide that, before the periods are asked.

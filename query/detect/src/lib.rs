@@ -8,6 +8,7 @@ mod errors;
 mod history;
 mod latency;
 mod renewal;
+pub mod sampling;
 mod silence;
 pub mod stats;
 mod strongest;

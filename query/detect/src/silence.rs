@@ -4,6 +4,7 @@
 //! that its callers have now, or, for who has no callers, times the share of the usual spans of all others. When nobody
 //! is heard at all, the spans are lost on the way or the night is quiet: that is no symptom of a service.
 
+use crate::sampling::thinning;
 use crate::stats::lack_of_count;
 use crate::{Baseline, Place, Signal, Symptom};
 use epicenter_graph::{Callee, NameId, Window};
@@ -15,7 +16,8 @@ const REST_MIN: f64 = 0.1;
 
 pub(crate) fn detect(window: &Window, length: DurationNs, baseline: &Baseline, found: &mut Vec<Symptom>) {
     let seconds = length.as_secs_f64();
-    let expected_spans = baseline.total().spans as f64 / baseline.seconds().max(1e-9) * seconds;
+    let rest = baseline.total();
+    let expected_spans = rest.spans as f64 / baseline.seconds().max(1e-9) * seconds * thinning(window, rest);
     if (window.spans as f64) < REST_MIN * expected_spans || window.spans == 0 {
         return;
     }

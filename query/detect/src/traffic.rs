@@ -3,6 +3,7 @@
 //! A consumer of a queue is no entry even if its traces begin with it: what it gets somebody in the system sent.
 
 use crate::Baseline;
+use crate::sampling::{arrivals, weight};
 use crate::stats::excess_of_count;
 use epicenter_graph::{Names, OpKey, Window};
 use epicenter_schema::{DurationNs, SpanKind};
@@ -29,14 +30,16 @@ pub fn surges(window: &Window, length: DurationNs, baseline: &Baseline, names: &
     let seconds = length.as_secs_f64().max(1e-9);
     let mut found = Vec::new();
     for (key, op) in &window.ops {
-        let rate = op.roots as f64 / seconds;
-        let usual = baseline.mean_rate(|w| w.ops.get(key).map_or(0, |op| op.roots));
+        let rate = arrivals(op) / seconds;
+        let at_rest = baseline.total().ops.get(key).map_or(1.0, weight);
+        let usual = at_rest * baseline.mean_rate(|w| w.ops.get(key).map_or(0, |op| op.roots));
         // Nearly every entry ends here, before the periods are asked: the highest of them is no lower than their mean.
         if op.roots == 0 || key.kind == SpanKind::Consumer || rate < TIMES_MIN * usual * (1.0 - 1e-9) {
             continue;
         }
         let (mean, high) = baseline.op_rate(key, |op| op.roots);
-        let nats = excess_of_count(op.roots, high * seconds);
+        let (mean, high) = (at_rest * mean, at_rest * high);
+        let nats = excess_of_count(op.roots, high * seconds / weight(op));
         if mean > 0.0 && rate >= TIMES_MIN * high && nats >= NATS_MIN {
             found.push(Surge {
                 op: *key,

@@ -51,7 +51,12 @@ impl Usual {
         ops: impl Iterator<Item = &'a OpKey>,
         total: &Window,
     ) {
-        let of_edge = |key: &EdgeKey| total.edges.get(key).map(|edge: &EdgeStats| (*key, UsualCalls::of(edge)));
+        let of_edge = |key: &EdgeKey| {
+            total
+                .edges
+                .get(key)
+                .map(|edge: &EdgeStats| (*key, UsualCalls::of(edge)))
+        };
         let of_op = |key: &OpKey| total.ops.get(key).map(|op: &OpStats| (*key, op.self_time.typical()));
         self.calls.extend(edges.filter_map(of_edge));
         self.work_ns.extend(ops.filter_map(of_op));

@@ -5,6 +5,7 @@ use crate::blame::Ledger;
 use crate::channel::{Channel, Findings};
 use crate::verdict::{Cause, CauseKind, Diagnosis, Evidence};
 use crate::words::{percent, rate};
+use epicenter_detect::sampling::{arrivals, thinning};
 use epicenter_detect::stats::excess_of_count;
 use epicenter_detect::surges;
 use epicenter_graph::{Callee, Entity, EntityKind, NameId, PeerKind, Window};
@@ -143,7 +144,7 @@ fn store(scene: &Scene<'_>, entity: &Entity) -> CauseKind {
 /// A store behind a cache, the cache, or who asks both is the first suspect, arrivals are flat, and the store gets more calls for each that the
 /// cache gets: the cache stopped absorbing. Retries and busier callers ask both more often and change nothing of that.
 fn cache_breakdown(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
-    let arrivals = growth(scene, |w| w.ops.values().map(|op| op.roots).sum());
+    let arrivals = arrivals_growth(scene);
     if scene.same_load && arrivals > ARRIVALS_TIMES {
         return false;
     }
@@ -210,7 +211,7 @@ impl StoreCalls {
             calls.entry((key.caller, key.callee)).or_default().1 += edge.count;
         }
         let now = scene.length.as_secs_f64().max(1e-9);
-        let usual = scene.baseline.seconds().max(1e-9);
+        let usual = scene.baseline.seconds().max(1e-9) / thinning(scene.window, scene.baseline.total());
         let rates = calls
             .into_iter()
             .map(|(key, (n, u))| (key, (n as f64 / now, u as f64 / usual)));
@@ -261,10 +262,16 @@ fn behind_caches(scene: &Scene<'_>) -> Vec<(NameId, Callee, Callee)> {
         .collect()
 }
 
-/// How many times the usual rate; 1 where nothing is known.
-fn growth(scene: &Scene<'_>, count: impl Fn(&Window) -> u64) -> f64 {
-    let now = count(scene.window) as f64 / scene.length.as_secs_f64().max(1e-9);
-    let usual = scene.baseline.mean_rate(count);
+/// How many times the usual rate of requests arrives; 1 where nothing is known.
+fn arrivals_growth(scene: &Scene<'_>) -> f64 {
+    // A sum of fractions depends on their order.
+    let arriving = |window: &Window| {
+        let mut all: Vec<f64> = window.ops.values().filter(|op| op.roots > 0).map(arrivals).collect();
+        all.sort_unstable_by(f64::total_cmp);
+        all.iter().sum::<f64>()
+    };
+    let now = arriving(scene.window) / scene.length.as_secs_f64().max(1e-9);
+    let usual = arriving(scene.baseline.total()) / scene.baseline.seconds().max(1e-9);
     if usual > 0.0 { now / usual } else { 1.0 }
 }
 

@@ -6,6 +6,7 @@
 
 use crate::Scene;
 use crate::verdict::{CauseKind, Diagnosis, Evidence, Suspect};
+use epicenter_detect::sampling::thinning;
 use epicenter_detect::stats::lack_of_count;
 use epicenter_graph::{Dimension, DimensionKey, Entity, EntityKind, NameId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -115,7 +116,11 @@ pub(crate) fn narrow(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
         kind: "instance".to_owned(),
         text: format!(
             "{:.0} requests are answered by {instance} of {}, where {:.0} are to be expected; its siblings answer {:.0} of {:.0}",
-            heard.now, service.name, heard.expected(), heard.siblings.1, heard.siblings.0
+            heard.now,
+            service.name,
+            heard.expected(),
+            heard.siblings.1,
+            heard.siblings.0
         ),
         value: heard.now,
         baseline: heard.expected(),
@@ -188,13 +193,16 @@ fn unanswered(diagnosis: &Diagnosis) -> BTreeMap<&str, f64> {
         suspect.entity.kind == EntityKind::Service && kinds.any(|kind| kind == "unanswered" || kind == "silence")
     };
     let of = diagnosis.suspects.iter().filter(is_unanswered);
-    of.map(|suspect| (suspect.entity.name.as_str(), suspect.score)).collect()
+    of.map(|suspect| (suspect.entity.name.as_str(), suspect.score))
+        .collect()
 }
 
 /// Whether several of them, and nearly all of their suspicion, are on the machine: that they fail at once has one reason.
 fn holds_most(on: &[(&str, Heard)], unanswered: &BTreeMap<&str, f64>) -> bool {
     let here = on.iter().filter(|(_, heard)| heard.now == 0.0);
-    let here: Vec<f64> = here.filter_map(|(service, _)| unanswered.get(service).copied()).collect();
+    let here: Vec<f64> = here
+        .filter_map(|(service, _)| unanswered.get(service).copied())
+        .collect();
     let all: f64 = unanswered.values().sum();
     here.len() >= SERVICES_MIN && here.iter().sum::<f64>() >= SUSPECTED_SHARE_MIN * all
 }
@@ -202,7 +210,7 @@ fn holds_most(on: &[(&str, Heard)], unanswered: &BTreeMap<&str, f64>) -> bool {
 /// Requests by service and value, with those of the siblings.
 fn heard(scene: &Scene<'_>, dimension: Dimension, of: impl Fn(NameId) -> bool) -> BTreeMap<(NameId, NameId), Heard> {
     let rest = scene.baseline.total();
-    let scale = scene.length.as_secs_f64() / scene.baseline.seconds().max(1e-9);
+    let scale = scene.length.as_secs_f64() / scene.baseline.seconds().max(1e-9) * thinning(scene.window, rest);
     let mut heard: BTreeMap<(NameId, NameId), Heard> = BTreeMap::new();
     let is_asked = |key: &DimensionKey| key.dimension == dimension && of(key.service);
     for (key, stats) in rest.dimensions.iter().filter(|(key, _)| is_asked(key)) {

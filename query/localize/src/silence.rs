@@ -8,6 +8,7 @@
 use crate::Scene;
 use crate::blame::Ledger;
 use crate::verdict::Evidence;
+use epicenter_detect::sampling::thinning;
 use epicenter_detect::silent;
 use epicenter_detect::stats::lack_of_count;
 use epicenter_graph::{Callee, NameId};
@@ -22,7 +23,9 @@ pub(crate) fn blame(scene: &Scene<'_>, ledger: &mut Ledger) {
     let rest = scene.baseline.total();
     let seconds = scene.length.as_secs_f64();
     let per_second = |count: u64| count as f64 / scene.baseline.seconds().max(1e-9);
-    if !scene.same_load || (scene.window.spans as f64) < HEARD_MIN * per_second(rest.spans) * seconds {
+    if !scene.same_load
+        || (scene.window.spans as f64) < HEARD_MIN * per_second(rest.spans) * seconds * thinning(scene.window, rest)
+    {
         return;
     }
     let heard: BTreeSet<NameId> = scene.window.ops.keys().map(|key| key.service).collect();

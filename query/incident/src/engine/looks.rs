@@ -20,6 +20,7 @@ const THIN_SPANS_MAX: u64 = 10_000;
 const STILL_NATS: f64 = 3.0;
 /// Windows added up of the places that are shaken, and places at most, the most shaken first.
 const LONG_WINDOWS: usize = 24;
+const LONG_LOOKS: [usize; 3] = [LONG_WINDOWS, LONG_WINDOWS / 2, LONG_WINDOWS / 4];
 const PLACES_MAX: usize = 64;
 /// Surprise that the last window must have there: that of one late request.
 const STIR_NATS: f64 = 2.0;
@@ -74,7 +75,22 @@ impl Engine {
     /// What the last two minutes show at the places that are shaken in the last window, the strongest first.
     pub(super) fn long_look(&self) -> Vec<Symptom> {
         let stirred = self.stirred();
-        self.at(&stirred, LONG_WINDOWS)
+        // How much it drifts by itself is not known before it was watched as long.
+        if self.baseline.seconds() < self.window().as_secs_f64() * LONG_WINDOWS as f64 {
+            return Vec::new();
+        }
+        // What is old dilutes what began lately.
+        let looks = LONG_LOOKS.into_iter().flat_map(|windows| self.at(&stirred, windows));
+        let mut found: Vec<Symptom> = Vec::new();
+        for symptom in looks {
+            match found.iter_mut().find(|known| is_same(known, &symptom)) {
+                Some(known) if known.nats < symptom.nats => *known = symptom,
+                Some(_) => {}
+                None => found.push(symptom),
+            }
+        }
+        found.sort_by(|a, b| b.nats.total_cmp(&a.nats));
+        found
     }
 
     /// What the last three windows show at the places of an incident that are shaken in the last one.
@@ -88,7 +104,8 @@ impl Engine {
     fn stirred(&self) -> Vec<(Signal, Place)> {
         let last = self.last.last();
         let names = self.builder.names();
-        last.map(|(_, window, _)| stirred(window, &self.baseline, STIR_NATS, PLACES_MAX, names)).unwrap_or_default()
+        last.map(|(_, window, _)| stirred(window, &self.baseline, STIR_NATS, PLACES_MAX, names))
+            .unwrap_or_default()
     }
 
     /// What so many of the last windows show at those places.

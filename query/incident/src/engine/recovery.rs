@@ -41,7 +41,11 @@ impl Ongoing {
 
     /// Whether enough was tried again.
     pub(super) fn is_tried(&self) -> bool {
-        let enough = self.recovery.expected.iter().filter(|expected| **expected >= CHANCE_NATS);
+        let enough = self
+            .recovery
+            .expected
+            .iter()
+            .filter(|expected| **expected >= CHANCE_NATS);
         self.recovery.windows >= UNTRIED_WINDOWS_MAX || 2 * enough.count() >= self.marks.len()
     }
 }
@@ -50,10 +54,13 @@ impl Ongoing {
 fn tried(window: &Window, (signal, place): (Signal, Place), baseline: &Baseline) -> (u64, f64) {
     let rest = baseline.total();
     let share = |errors: u64, count: u64| errors as f64 / count.max(1) as f64;
-    let late = |now: &Sketch, rest: Option<&Sketch>| rest.map_or(0.0, |rest| now.share_above(rest.quantile(LATE_QUANTILE)));
+    let late =
+        |now: &Sketch, rest: Option<&Sketch>| rest.map_or(0.0, |rest| now.share_above(rest.quantile(LATE_QUANTILE)));
     match place {
         Place::Operation(key) => {
-            let Some(op) = window.ops.get(&key) else { return (0, 0.0) };
+            let Some(op) = window.ops.get(&key) else {
+                return (0, 0.0);
+            };
             let bad = match signal {
                 Signal::Errors => share(op.entry_errors, op.entries),
                 _ => late(&op.duration, rest.ops.get(&key).map(|op| &op.duration)),
@@ -61,7 +68,9 @@ fn tried(window: &Window, (signal, place): (Signal, Place), baseline: &Baseline)
             (op.entries, bad)
         }
         Place::Edge(key) => {
-            let Some(edge) = window.edges.get(&key) else { return (0, 0.0) };
+            let Some(edge) = window.edges.get(&key) else {
+                return (0, 0.0);
+            };
             let bad = match signal {
                 Signal::Errors => share(edge.errors, edge.count),
                 _ => late(&edge.client, rest.edges.get(&key).map(|edge| &edge.client)),
@@ -72,5 +81,49 @@ fn tried(window: &Window, (signal, place): (Signal, Place), baseline: &Baseline)
             let of_it = window.ops.iter().filter(|(key, _)| key.service == service);
             (of_it.map(|(_, op)| op.entries).sum(), 1.0)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use epicenter_graph::{Names, OpKey, OpStats};
+    use epicenter_schema::{DurationNs, SpanKind, Timestamp};
+    use std::collections::BTreeSet;
+
+    const ENTRY: OpKey = OpKey {
+        service: Names::NONE,
+        name: Names::NONE,
+        kind: SpanKind::Server,
+    };
+
+    fn window(entries: u64, entry_errors: u64) -> Window {
+        let op = OpStats {
+            entries,
+            entry_errors,
+            ..OpStats::default()
+        };
+        let mut window = Window::default();
+        window.ops.insert(ENTRY, op);
+        window
+    }
+
+    /// Whether it is over after windows with so many good requests each, where half of all requests were bad.
+    fn is_tried(good: u64, windows: u32) -> bool {
+        let bad = window(20, 10);
+        let mut ongoing = Ongoing::new("id".to_owned(), bad, DurationNs(1), BTreeSet::new(), Timestamp(0));
+        ongoing.marks.push((Signal::Errors, Place::Operation(ENTRY)));
+        for _ in 0..windows {
+            ongoing.pass(&window(good, 0), &Baseline::default());
+        }
+        ongoing.is_tried()
+    }
+
+    #[test]
+    fn as_many_must_go_well_as_are_no_chance() {
+        assert!(is_tried(7, 2));
+        assert!(!is_tried(6, 2));
+        assert!(!is_tried(0, UNTRIED_WINDOWS_MAX - 1));
+        assert!(is_tried(0, UNTRIED_WINDOWS_MAX), "nobody came by for long");
     }
 }

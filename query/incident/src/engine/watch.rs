@@ -7,6 +7,7 @@
 use super::ongoing::{Beside, CALM_NATS, Ongoing, is_at};
 use super::{Engine, nanoseconds};
 use crate::incident::{Change, Incident, State};
+use epicenter_detect::sampling::thinning;
 use epicenter_detect::{Baseline, Symptom, surges};
 use epicenter_graph::{Entity, NameId, Window};
 use epicenter_localize::{CauseKind, Diagnosis, Scene, diagnose, is_one_of, related, restrict};
@@ -207,8 +208,9 @@ impl Engine {
         ongoing.mark(alone, self.config.surprise_nats, others);
         let shaken = ongoing.is_shaken_by(alone, others) || ongoing.is_shaken_by(&self.still(ongoing), others);
         let seconds = self.baseline.seconds().max(1e-9);
-        let usual = self.baseline.total().spans as f64 / seconds * step.as_secs_f64();
         let Some((_, window, _)) = self.last.last() else { return };
+        let rest = self.baseline.total();
+        let usual = rest.spans as f64 / seconds * step.as_secs_f64() * thinning(window, rest);
         let heard = window.spans as f64 >= HEARD_MIN * usual;
         if shaken {
             ongoing.window.merge(window);

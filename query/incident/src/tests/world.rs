@@ -67,6 +67,8 @@ pub(super) struct World {
     next: u64,
     trace: u64,
     faults: Vec<Fault>,
+    /// An entry that is asked once in so many seconds, whatever the others are.
+    pub(super) rare: Option<(&'static str, i64)>,
     /// A service whose hosts' clocks are ahead by so many milliseconds.
     pub(super) wrong_clock: Option<(&'static str, i64)>,
 }
@@ -90,6 +92,7 @@ impl World {
             next: 0,
             trace: 0,
             faults: Vec::new(),
+            rare: None,
             wrong_clock: None,
         }
     }
@@ -123,6 +126,10 @@ impl World {
             self.trace += 1;
             let at = EPOCH_NS + second * 1000 * MS + (number * 1000 / rate) as i64 * MS;
             for entry in self.entries.clone() {
+                let is_due = |every: i64| number == 0 && second % every == 0;
+                if self.rare.is_some_and(|(rare, every)| rare == entry && !is_due(every)) {
+                    continue;
+                }
                 self.serve(entry, 0, at);
                 self.trace += 1;
             }

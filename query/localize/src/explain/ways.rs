@@ -23,7 +23,8 @@ struct Way<'a> {
 impl Way<'_> {
     /// Calls now that fail beyond the usual or are late.
     fn bad(&self) -> f64 {
-        self.now.map_or(0.0, |now| fare(now, self.rest.map(UsualCalls::of).as_ref()).bad)
+        self.now
+            .map_or(0.0, |now| fare(now, self.rest.map(UsualCalls::of).as_ref()).bad)
     }
 }
 
