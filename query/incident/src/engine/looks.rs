@@ -113,10 +113,17 @@ impl Engine {
         if stirred.is_empty() {
             return Vec::new();
         }
+        // A place may be stirred in two respects, and is added once.
+        let mut places: Vec<Place> = Vec::new();
+        for (_, place) in stirred {
+            if !places.contains(place) {
+                places.push(*place);
+            }
+        }
         let mut sum = Window::default();
         let mut length = DurationNs(0);
         for (_, window) in self.latest(windows) {
-            add_at(&mut sum, window, stirred.iter().map(|(_, place)| *place));
+            add_at(&mut sum, window, places.iter().copied());
             length.0 += self.window().0;
         }
         let mut found = symptoms(&sum, length, &self.baseline, self.builder.names());
