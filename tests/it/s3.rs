@@ -38,10 +38,12 @@ async fn send(server: &Server, from: u64, requests: u64) {
 
 /// Spans that the server shows, after a look for doubles.
 async fn count(api: &Api) -> u64 {
-    let all = api.count("SELECT count(*) AS n FROM spans").await;
-    let distinct = api.count("SELECT count(DISTINCT span_id) AS n FROM spans").await;
-    assert_eq!(all, distinct, "a span is there twice");
-    all
+    // One question: between two of them another server may commit.
+    let twice = api
+        .count("SELECT count(*) - count(DISTINCT span_id) AS n FROM spans")
+        .await;
+    assert_eq!(twice, 0, "a span is there twice");
+    api.count("SELECT count(*) AS n FROM spans").await
 }
 
 async fn everything_is_sealed(api: &Api) {
