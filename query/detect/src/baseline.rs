@@ -92,7 +92,7 @@ impl Baseline {
             self.renewals.take(&window, &self.total, number);
         }
         self.total.merge(&window);
-        self.usual.renew(window.edges.keys(), window.ops.keys(), &self.total);
+        self.usual.renew(&window, &self.total);
         self.seconds += length.as_secs_f64();
         self.ops.push(number, std::mem::take(&mut window.ops));
         self.edges.push(number, std::mem::take(&mut window.edges));
@@ -130,8 +130,7 @@ impl Baseline {
         }
         self.total = total;
         self.usual = Usual::default();
-        self.usual
-            .renew(self.total.edges.keys(), self.total.ops.keys(), &self.total);
+        self.usual.renew(&self.total, &self.total);
     }
 
     /// True before the first period.

@@ -42,7 +42,7 @@ fn ratio(stood_for: f64, seen: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Baseline, silent, surges};
+    use crate::{Baseline, Signal, surges, symptoms};
     use epicenter_graph::{Names, OpKey, Weighed};
     use epicenter_schema::{DurationNs, SpanKind};
 
@@ -50,9 +50,13 @@ mod tests {
 
     /// A window of an entry at which so many requests are seen, each of which stands for so many.
     fn window(names: &mut Names, seen: u64, weight: u64) -> Window {
+        window_of(names, "shop", seen, weight)
+    }
+
+    fn window_of(names: &mut Names, service: &str, seen: u64, weight: u64) -> Window {
         let mut window = Window::default();
         let key = OpKey {
-            service: names.intern("shop"),
+            service: names.intern(service),
             name: names.intern("GET /"),
             kind: SpanKind::Server,
         };
@@ -79,7 +83,6 @@ mod tests {
         let mut baseline = Baseline::default();
         baseline.push(window(&mut names, rest.0, rest.1), SECONDS);
         let window = window(&mut names, now.0, now.1);
-        assert!(silent(&window, SECONDS, &baseline).is_empty());
         let found = surges(&window, SECONDS, &baseline, &names);
         found.first().map(|surge| (surge.rate_per_s, surge.usual_per_s))
     }
@@ -98,6 +101,20 @@ mod tests {
             Some((1600.0, 160.0)),
             "though less is seen"
         );
+    }
+
+    /// Guarantees: that less is seen of everybody does not hide who is silent.
+    #[test]
+    fn who_is_silent_is_noticed_though_less_is_seen() {
+        let mut names = Names::default();
+        let mut rest = window(&mut names, 1600, 1);
+        rest.merge(&window_of(&mut names, "mail", 1600, 1));
+        let mut baseline = Baseline::default();
+        baseline.push(rest, SECONDS);
+        let now = window(&mut names, 100, 16);
+        let found = symptoms(&now, SECONDS, &baseline, &names);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!((found[0].signal, found[0].usual), (Signal::Silence, 100.0));
     }
 
     #[test]

@@ -15,10 +15,13 @@ use std::collections::BTreeMap;
 const REST_MIN: f64 = 0.1;
 
 pub(crate) fn detect(window: &Window, length: DurationNs, baseline: &Baseline, found: &mut Vec<Symptom>) {
+    if window.spans == 0 {
+        return;
+    }
     let seconds = length.as_secs_f64();
     let rest = baseline.total();
     let expected_spans = rest.spans as f64 / baseline.seconds().max(1e-9) * seconds * thinning(window, rest);
-    if (window.spans as f64) < REST_MIN * expected_spans || window.spans == 0 {
+    if (window.spans as f64) < REST_MIN * expected_spans {
         return;
     }
     for (service, expected) in silent(window, length, baseline) {

@@ -45,12 +45,7 @@ pub(crate) struct Usual {
 
 impl Usual {
     /// Takes anew what a period changed of the sums.
-    pub(crate) fn renew<'a>(
-        &mut self,
-        edges: impl Iterator<Item = &'a EdgeKey>,
-        ops: impl Iterator<Item = &'a OpKey>,
-        total: &Window,
-    ) {
+    pub(crate) fn renew(&mut self, period: &Window, total: &Window) {
         let of_edge = |key: &EdgeKey| {
             total
                 .edges
@@ -58,7 +53,7 @@ impl Usual {
                 .map(|edge: &EdgeStats| (*key, UsualCalls::of(edge)))
         };
         let of_op = |key: &OpKey| total.ops.get(key).map(|op: &OpStats| (*key, op.self_time.typical()));
-        self.calls.extend(edges.filter_map(of_edge));
-        self.work_ns.extend(ops.filter_map(of_op));
+        self.calls.extend(period.edges.keys().filter_map(of_edge));
+        self.work_ns.extend(period.ops.keys().filter_map(of_op));
     }
 }

@@ -1,8 +1,8 @@
 //! Looking at several windows together, so that little traffic adds up.
 //!
 //! Three windows are looked at as a whole, or twelve where hardly anything passes. Of the places that are shaken in the
-//! last window, however slightly, two minutes are added up, whatever passes elsewhere: a fault that shows itself in one
-//! request in a window is certain after a few dozen. What is added up there is the traffic of those places alone, and the
+//! last window, however slightly, up to two minutes are added up, whatever passes elsewhere: a fault that shows itself in one
+//! request in a window is certain after a few. What is added up there is the traffic of those places alone, and the
 //! calls that are made at all, by which what is new is told from what is slow.
 
 use super::Engine;
@@ -72,7 +72,7 @@ impl Engine {
         first.map(|(start, ..)| *start)
     }
 
-    /// What the last two minutes show at the places that are shaken in the last window, the strongest first.
+    /// What the last 30, 60 and 120 s show at the places that are shaken in the last window, the strongest first.
     pub(super) fn long_look(&self) -> Vec<Symptom> {
         let stirred = self.stirred();
         // How much it drifts by itself is not known before it was watched as long.
@@ -113,13 +113,7 @@ impl Engine {
         if stirred.is_empty() {
             return Vec::new();
         }
-        // A place may be stirred in two respects, and is added once.
-        let mut places: Vec<Place> = Vec::new();
-        for (_, place) in stirred {
-            if !places.contains(place) {
-                places.push(*place);
-            }
-        }
+        let places = places(stirred);
         let mut sum = Window::default();
         let mut length = DurationNs(0);
         for (_, window) in self.latest(windows) {
@@ -174,6 +168,17 @@ impl Engine {
     }
 }
 
+/// The places, each once: one may be stirred in two respects, and must not count twice.
+fn places(stirred: &[(Signal, Place)]) -> Vec<Place> {
+    let mut places: Vec<Place> = Vec::new();
+    for (_, place) in stirred {
+        if !places.contains(place) {
+            places.push(*place);
+        }
+    }
+    places
+}
+
 /// Adds what a window holds of some places, and which calls it holds at all.
 fn add_at(sum: &mut Window, window: &Window, places: impl IntoIterator<Item = Place>) {
     for key in window.edges.keys() {
@@ -210,4 +215,17 @@ pub(super) fn shorten(last: &mut Vec<(Timestamp, Window, bool)>) {
     let spans: u64 = last.iter().map(|(_, window, _)| window.spans).sum();
     let kept = if spans > THIN_SPANS_MAX { LOOKS[0] } else { LOOKS[1] };
     last.drain(..last.len().saturating_sub(kept));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use epicenter_graph::Names;
+
+    #[test]
+    fn a_place_that_is_stirred_in_two_respects_counts_once() {
+        let (one, other) = (Place::Service(Names::NONE), Place::Service(Names::OVERFLOW));
+        let stirred = [(Signal::Errors, one), (Signal::Latency, one), (Signal::Errors, other)];
+        assert_eq!(places(&stirred), [one, other]);
+    }
 }

@@ -17,14 +17,13 @@ struct Way<'a> {
     from: u32,
     to: u32,
     now: Option<&'a EdgeStats>,
-    rest: Option<&'a EdgeStats>,
+    rest: Option<&'a UsualCalls>,
 }
 
 impl Way<'_> {
     /// Calls now that fail beyond the usual or are late.
     fn bad(&self) -> f64 {
-        self.now
-            .map_or(0.0, |now| fare(now, self.rest.map(UsualCalls::of).as_ref()).bad)
+        self.now.map_or(0.0, |now| fare(now, self.rest).bad)
     }
 }
 
@@ -44,11 +43,11 @@ impl<'a> Ways<'a> {
         let mut ways = Self::default();
         let (now, rest) = (scene.window, scene.baseline.total());
         for (key, edge) in &now.edges {
-            let at_rest = rest.edges.get(key);
+            let at_rest = scene.baseline.usual_calls(key);
             ways.add(Callee::Service(key.caller), key.callee, Some(edge), at_rest);
         }
-        for (key, edge) in rest.edges.iter().filter(|(key, _)| !now.edges.contains_key(*key)) {
-            ways.add(Callee::Service(key.caller), key.callee, None, Some(edge));
+        for key in rest.edges.keys().filter(|key| !now.edges.contains_key(*key)) {
+            ways.add(Callee::Service(key.caller), key.callee, None, None);
         }
         for key in now.flows.keys().chain(rest.flows.keys()) {
             let (service, queue) = (Callee::Service(key.service), Callee::Peer(PeerKind::Queue, key.queue));
@@ -63,7 +62,7 @@ impl<'a> Ways<'a> {
         ways
     }
 
-    fn add(&mut self, from: Callee, to: Callee, now: Option<&'a EdgeStats>, rest: Option<&'a EdgeStats>) {
+    fn add(&mut self, from: Callee, to: Callee, now: Option<&'a EdgeStats>, rest: Option<&'a UsualCalls>) {
         let (from, to) = (self.number(from), self.number(to));
         if from != to {
             self.down.push(Way { from, to, now, rest });

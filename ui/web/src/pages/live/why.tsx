@@ -15,7 +15,7 @@ export function Why({ incident }: { readonly incident: Incident }): ReactElement
     <section className="panel" aria-label="Why">
       <h2>Why</h2>
       {first && first.share !== null && (
-        <p className="share">
+        <p>
           Explains up to <strong>{formatPercent(first.share)}</strong> of the damage
         </p>
       )}
