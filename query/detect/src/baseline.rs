@@ -8,9 +8,10 @@
 use crate::history::Rows;
 use crate::renewal::{self, Renewals};
 use crate::stats::{mean_share, quantile};
-use crate::usual::{Usual, UsualCalls};
-use epicenter_graph::{EdgeKey, EdgeStats, NameId, OpKey, OpStats, Sketch, Window};
+use crate::usual::{Usual, UsualCalls, UsualRequests};
+use epicenter_graph::{DimensionKey, EdgeKey, EdgeStats, NameId, OpKey, OpStats, Sketch, Window};
 use epicenter_schema::DurationNs;
+use hashbrown::HashMap;
 use std::collections::VecDeque;
 
 /// Periods remembered: two hours of half minutes. When they are full, the oldest eighth is forgotten at once, so that the
@@ -21,6 +22,8 @@ const PERIODS_MAX: usize = 240;
 const KEYS_MAX: usize = 3_000_000;
 const PERIODS_MIN: usize = 8;
 const PERIODS_FORGOTTEN: usize = PERIODS_MAX / 8;
+/// Periods in which what answers requests is heard at least once: two minutes.
+const LATELY: u32 = 4;
 /// Quantile over the periods that is called high.
 const HIGH: f64 = 0.9;
 /// A typical value is taken of at least so many values where the present has many, and of so many where it has few.
@@ -82,6 +85,8 @@ pub struct Baseline {
     seconds: f64,
     renewals: Renewals,
     usual: Usual,
+    /// In which period each value of a dimension was heard last.
+    heard: HashMap<DimensionKey, u32>,
 }
 
 impl Baseline {
@@ -93,6 +98,7 @@ impl Baseline {
         }
         self.total.merge(&window);
         self.usual.renew(&window, &self.total);
+        self.heard.extend(window.dimensions.keys().map(|key| (*key, number)));
         self.seconds += length.as_secs_f64();
         self.ops.push(number, std::mem::take(&mut window.ops));
         self.edges.push(number, std::mem::take(&mut window.edges));
@@ -120,6 +126,7 @@ impl Baseline {
         self.ops.forget(self.first);
         self.edges.forget(self.first);
         self.renewals.forget(self.first);
+        self.heard.retain(|_, last| *last >= self.first);
         let mut total = Window::default();
         total.ops = self.ops.sums(OpStats::merge);
         total.edges = self.edges.sums(EdgeStats::merge);
@@ -186,14 +193,31 @@ impl Baseline {
         range(self.edges.together(keys, which).iter(), now)
     }
 
+    /// Whether a value of a dimension was heard in one of the last [`LATELY`] periods. What was not may have been replaced
+    /// since, in peace: that it is silent now means nothing.
+    pub fn is_heard_lately(&self, key: &DimensionKey) -> bool {
+        let last = self.heard.get(key);
+        last.is_some_and(|last| last + LATELY >= self.next())
+    }
+
     /// The calls of an edge at rest, if there were any.
     pub fn usual_calls(&self, key: &EdgeKey) -> Option<&UsualCalls> {
         self.usual.calls.get(key)
     }
 
-    /// The typical self time of an operation at rest, in nanoseconds.
-    pub fn usual_work_ns(&self, key: &OpKey) -> Option<f64> {
-        self.usual.work_ns.get(key).copied()
+    /// The edges that were called at rest with their calls, in no order that means anything.
+    pub fn usual_edges(&self) -> impl ExactSizeIterator<Item = (&EdgeKey, &UsualCalls)> {
+        self.usual.calls.iter()
+    }
+
+    /// The requests of an operation at rest, if there were any spans of it.
+    pub fn usual_requests(&self, key: &OpKey) -> Option<&UsualRequests> {
+        self.usual.requests.get(key)
+    }
+
+    /// The requests of each service at rest.
+    pub(crate) fn usual_entries(&self) -> &HashMap<NameId, u64> {
+        &self.usual.entries
     }
 
     /// The mean of a usual share alone; `count` gives hits and spans of the sum of the periods.

@@ -6,11 +6,12 @@
 use crate::renewal::callers_of_new;
 use crate::stats::excess_of_share;
 use crate::strongest::{Candidate, strongest};
+use crate::usual::LATE_QUANTILE;
 use crate::{Baseline, Place, Signal, Symptom};
 use epicenter_graph::{Callee, Sketch, Window};
 
 /// The single values are compared with this quantile at rest.
-const TAIL: f64 = 0.95;
+const TAIL: f64 = LATE_QUANTILE;
 /// Share that may lie above it: twice what lies there at rest, because slow moments come together.
 const TAIL_SHARE: f64 = 2.0 * (1.0 - TAIL);
 /// A typical value must be this many times the median, and this much longer.
@@ -46,24 +47,24 @@ pub(crate) fn stirred<'a>(window: &'a Window, baseline: &'a Baseline) -> impl It
 
 fn candidates<'a>(window: &'a Window, baseline: &'a Baseline) -> impl Iterator<Item = Candidate<Timed<'a>>> {
     let rest = baseline.total();
-    let changed = callers_of_new(window, rest);
+    let changed = callers_of_new(window, rest, |key| baseline.usual_calls(key).is_some());
     let ops = window.ops.iter().filter(|(_, op)| op.entries > 0);
     let ops = ops.filter_map(move |(key, op)| {
-        let past = &rest.ops.get(key)?.duration;
+        let past = baseline.usual_requests(key)?;
         // What changed is slower by what it does more, until that is felt.
         let is_changed = changed.contains(&key.service) || baseline.is_unsettled(key.service);
-        if is_changed && !(op.roots > 0 && is_felt(&op.duration, past)) {
+        if is_changed && !(op.roots > 0 && is_felt(&op.duration, &rest.ops.get(key)?.duration)) {
             return None;
         }
-        candidate(Place::Operation(*key), &op.duration, past, op.roots > 0)
+        candidate(Place::Operation(*key), &op.duration, (past.entries, past.late_ns), op.roots > 0)
     });
     let edges = window
         .edges
         .iter()
         .filter(|(key, _)| !matches!(key.callee, Callee::Service(_)));
     let edges = edges.filter_map(move |(key, edge)| {
-        let past = &rest.edges.get(key)?.client;
-        candidate(Place::Edge(*key), &edge.client, past, false)
+        let past = baseline.usual_calls(key)?;
+        candidate(Place::Edge(*key), &edge.client, (past.count, past.late_ns), false)
     });
     ops.chain(edges)
 }
@@ -74,12 +75,12 @@ fn is_felt(now: &Sketch, past: &Sketch) -> bool {
     felt as f64 >= FELT_SHARE * now.count() as f64 && excess_of_share(felt, now.count(), FELT_SHARE / 2.0) >= FELT_NATS
 }
 
-/// Nearly no place is one: the single values alone decide that, before the periods are asked.
-fn candidate<'a>(place: Place, now: &'a Sketch, past: &Sketch, at_entry: bool) -> Option<Candidate<Timed<'a>>> {
-    if past.count() < VALUES_MIN {
+/// Nearly no place is one: the single values alone decide that, before the periods are asked. `past` is how many values
+/// there are at rest, and the quantile [`TAIL`] of them.
+fn candidate(place: Place, now: &Sketch, (count, tail): (u64, f64), at_entry: bool) -> Option<Candidate<Timed<'_>>> {
+    if count < VALUES_MIN {
         return None;
     }
-    let tail = past.quantile(TAIL);
     let bound = excess_of_share(now.count_above(tail), now.count(), TAIL_SHARE);
     (bound > 0.0).then_some(Candidate {
         bound,

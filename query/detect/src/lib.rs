@@ -20,4 +20,4 @@ pub use baseline::{Baseline, Range, Share};
 pub use silence::silent;
 pub use symptom::{Place, Signal, Symptom, stirred, symptoms};
 pub use traffic::{Surge, surges};
-pub use usual::UsualCalls;
+pub use usual::{UsualCalls, UsualRequests};

@@ -4,7 +4,7 @@
 //! then is no measure any more: it is not judged by its time until [`PERIODS_MIN`] periods were learned since, and then by
 //! those alone. Requests that enter the system are judged all the same.
 
-use epicenter_graph::{Callee, NameId, Window};
+use epicenter_graph::{Callee, EdgeKey, NameId, Window};
 use epicenter_schema::SpanKind;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,7 +26,7 @@ pub(crate) struct Renewals {
 impl Renewals {
     /// Takes note of what a period holds that no period before did.
     pub(crate) fn take(&mut self, period: &Window, total: &Window, number: u32) {
-        for service in callers_of_new(period, total) {
+        for service in callers_of_new(period, total, |key| total.edges.contains_key(key)) {
             if self.since.len() < SERVICES_MAX || self.since.contains_key(&service) {
                 self.since.insert(service, number);
             }
@@ -46,11 +46,11 @@ impl Renewals {
 
 /// Services that call, over any number of hops, a service that answered hardly anybody at rest, and those. Cost: one look at each
 /// edge, and at each operation at rest when an edge is new.
-pub(crate) fn callers_of_new(window: &Window, rest: &Window) -> BTreeSet<NameId> {
+pub(crate) fn callers_of_new(window: &Window, rest: &Window, is_usual: impl Fn(&EdgeKey) -> bool) -> BTreeSet<NameId> {
     let mut new = BTreeSet::new();
     let mut known = BTreeSet::new();
     let mut answered: Option<BTreeMap<NameId, u64>> = None;
-    for key in window.edges.keys().filter(|key| !rest.edges.contains_key(*key)) {
+    for key in window.edges.keys().filter(|key| !is_usual(key)) {
         let Callee::Service(callee) = key.callee else { continue };
         if new.contains(&callee) || known.contains(&callee) {
             continue;
@@ -92,7 +92,11 @@ fn answers(rest: &Window) -> BTreeMap<NameId, u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use epicenter_graph::{EdgeKey, EdgeStats, Names, OpKey, OpStats};
+    use epicenter_graph::{EdgeStats, Names, OpKey, OpStats};
+
+    fn who_changed(now: &Window, rest: &Window) -> BTreeSet<NameId> {
+        callers_of_new(now, rest, |key| rest.edges.contains_key(key))
+    }
 
     fn window(names: &mut Names, calls: &[(&str, &str)]) -> Window {
         let mut window = Window::default();
@@ -123,14 +127,14 @@ mod tests {
         let mut names = Names::default();
         let rest = window(&mut names, &[("front", "cart"), ("front", "stock")]);
         let now = window(&mut names, &[("front", "cart"), ("cart", "fraud"), ("front", "stock")]);
-        let changed = callers_of_new(&now, &rest);
+        let changed = who_changed(&now, &rest);
         let mut changed: Vec<&str> = changed.iter().map(|id| names.get(*id).as_ref()).collect();
         changed.sort_unstable();
         assert_eq!(changed, ["cart", "fraud", "front"]);
-        assert!(callers_of_new(&rest, &rest).is_empty());
+        assert!(who_changed(&rest, &rest).is_empty());
         let turned = window(&mut names, &[("stock", "cart")]);
         assert!(
-            callers_of_new(&turned, &rest).is_empty(),
+            who_changed(&turned, &rest).is_empty(),
             "a new call to a known service"
         );
     }

@@ -7,8 +7,9 @@
 use crate::sampling::thinning;
 use crate::stats::lack_of_count;
 use crate::{Baseline, Place, Signal, Symptom};
-use epicenter_graph::{Callee, NameId, Window};
+use epicenter_graph::{Callee, EdgeKey, NameId, Window};
 use epicenter_schema::DurationNs;
+use hashbrown::{HashMap, HashSet};
 use std::collections::BTreeMap;
 
 /// Share of all spans of the usual rate that must still arrive for a silence to mean anything.
@@ -24,11 +25,14 @@ pub(crate) fn detect(window: &Window, length: DurationNs, baseline: &Baseline, f
     if (window.spans as f64) < REST_MIN * expected_spans {
         return;
     }
-    for (service, expected) in silent(window, length, baseline) {
-        let ops = baseline.total().ops.iter();
-        let at_entry = ops
-            .filter(|(key, _)| key.service == service)
-            .any(|(_, op)| op.roots > 0);
+    let silent = silent(window, length, baseline);
+    if silent.is_empty() {
+        return;
+    }
+    let ops = rest.ops.iter().filter(|(_, op)| op.roots > 0);
+    let entered: HashSet<NameId> = ops.map(|(key, _)| key.service).collect();
+    for (service, expected) in silent {
+        let at_entry = entered.contains(&service);
         found.push(Symptom {
             signal: Signal::Silence,
             place: Place::Service(service),
@@ -43,12 +47,11 @@ pub(crate) fn detect(window: &Window, length: DurationNs, baseline: &Baseline, f
 /// The services that are heard at rest and not in the window, with the requests that were to be expected of them, given
 /// what their callers do now. Cost: one pass over the operations, and one over the usual edges when anybody is silent.
 pub fn silent(window: &Window, length: DurationNs, baseline: &Baseline) -> BTreeMap<NameId, f64> {
-    let rest = baseline.total();
     let scale = length.as_secs_f64() / baseline.seconds().max(1e-9);
-    let (now, usual) = (entries(window), entries(rest));
+    let (now, usual) = (entries(window), baseline.usual_entries());
     let mut silent: BTreeMap<NameId, f64> = usual
         .iter()
-        .filter(|(service, _)| !now.contains_key(service))
+        .filter(|(service, _)| !now.contains_key(*service))
         .map(|(service, count)| (*service, *count as f64 * scale))
         .collect();
     if silent.is_empty() {
@@ -60,13 +63,17 @@ pub fn silent(window: &Window, length: DurationNs, baseline: &Baseline) -> BTree
     };
     // Calls at rest to each silent service: all, and those to be expected now.
     let mut calls: BTreeMap<NameId, (f64, f64)> = BTreeMap::new();
-    let mut edges: Vec<_> = rest.edges.iter().map(|(key, edge)| (*key, edge.count)).collect();
-    edges.sort_unstable_by_key(|(key, _)| *key);
-    for (key, count) in edges {
-        let Callee::Service(callee) = key.callee else { continue };
-        if key.caller == callee || !silent.contains_key(&callee) {
-            continue;
-        }
+    let to_silent = |key: &EdgeKey| match key.callee {
+        Callee::Service(callee) if key.caller != callee && silent.contains_key(&callee) => Some(callee),
+        _ => None,
+    };
+    let edges = baseline.usual_edges();
+    let mut edges: Vec<_> = edges
+        .filter_map(|(key, calls)| Some((to_silent(key)?, *key, calls.count)))
+        .collect();
+    // A sum of fractions depends on their order.
+    edges.sort_unstable_by_key(|(_, key, _)| *key);
+    for (callee, key, count) in edges {
         // A caller without entries of its own begins its work by itself: nothing tells that it does less.
         let share = usual.get(&key.caller).map_or(1.0, |usual| kept(&key.caller, *usual));
         let sum = calls.entry(callee).or_default();
@@ -75,7 +82,7 @@ pub fn silent(window: &Window, length: DurationNs, baseline: &Baseline) -> BTree
     }
     let others: f64 = usual
         .iter()
-        .filter(|(service, _)| now.contains_key(service))
+        .filter(|(service, _)| now.contains_key(*service))
         .map(|(_, count)| *count as f64)
         .sum();
     let heard: f64 = usual
@@ -94,8 +101,8 @@ pub fn silent(window: &Window, length: DurationNs, baseline: &Baseline) -> BTree
 }
 
 /// Requests by service.
-fn entries(window: &Window) -> BTreeMap<NameId, u64> {
-    let mut entries = BTreeMap::new();
+fn entries(window: &Window) -> HashMap<NameId, u64> {
+    let mut entries = HashMap::new();
     for (key, op) in window.ops.iter().filter(|(_, op)| op.entries > 0) {
         *entries.entry(key.service).or_default() += op.entries;
     }
@@ -105,7 +112,7 @@ fn entries(window: &Window) -> BTreeMap<NameId, u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use epicenter_graph::{EdgeKey, EdgeStats, Names, OpKey, OpStats};
+    use epicenter_graph::{EdgeStats, Names, OpKey, OpStats};
     use epicenter_schema::SpanKind;
 
     const FRONT: NameId = Names::NONE;

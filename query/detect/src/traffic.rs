@@ -29,12 +29,14 @@ pub struct Surge {
 pub fn surges(window: &Window, length: DurationNs, baseline: &Baseline, names: &Names) -> Vec<Surge> {
     let seconds = length.as_secs_f64().max(1e-9);
     let mut found = Vec::new();
-    for (key, op) in &window.ops {
+    // A consumer of a queue gets what somebody in the system sent.
+    let entries = window.ops.iter().filter(|(key, op)| op.roots > 0 && key.kind != SpanKind::Consumer);
+    for (key, op) in entries {
         let rate = arrivals(op) / seconds;
         let at_rest = baseline.total().ops.get(key).map_or(1.0, weight);
         let usual = at_rest * baseline.mean_rate(|w| w.ops.get(key).map_or(0, |op| op.roots));
         // Nearly every entry ends here, before the periods are asked: the highest of them is no lower than their mean.
-        if op.roots == 0 || key.kind == SpanKind::Consumer || rate < TIMES_MIN * usual * (1.0 - 1e-9) {
+        if rate < TIMES_MIN * usual * (1.0 - 1e-9) {
             continue;
         }
         let (mean, high) = baseline.op_rate(key, |op| op.roots);

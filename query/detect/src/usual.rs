@@ -1,11 +1,11 @@
 //! What is asked of the past of every edge and operation at each look, kept beside the sums: a look at a large system reads it for
 //! all of them, and most are as usual.
 
-use epicenter_graph::{EdgeKey, EdgeStats, OpKey, OpStats, Window};
+use epicenter_graph::{EdgeKey, EdgeStats, NameId, OpKey, OpStats, Window};
 use hashbrown::HashMap;
 
 /// What takes longer than this quantile at rest is late.
-const LATE_QUANTILE: f64 = 0.95;
+pub(crate) const LATE_QUANTILE: f64 = 0.95;
 
 /// The calls of an edge at rest, all periods together. Durations in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,25 +35,52 @@ impl UsualCalls {
     }
 }
 
+/// The requests of an operation at rest, all periods together. Durations in nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct UsualRequests {
+    /// Requests that enter the service there.
+    pub entries: u64,
+    /// Those that failed.
+    pub entry_errors: u64,
+    /// Their typical duration.
+    pub typical_ns: f64,
+    /// Duration that 95 % of them do not exceed.
+    pub late_ns: f64,
+    /// Typical self time of a span.
+    pub work_ns: f64,
+}
+
+impl UsualRequests {
+    /// Of an operation. Cost: a walk over its two sketches.
+    pub fn of(op: &OpStats) -> Self {
+        Self {
+            entries: op.entries,
+            entry_errors: op.entry_errors,
+            typical_ns: op.duration.typical(),
+            late_ns: op.duration.quantile(LATE_QUANTILE),
+            work_ns: op.self_time.typical(),
+        }
+    }
+}
+
 /// By key.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Usual {
     pub(crate) calls: HashMap<EdgeKey, UsualCalls>,
-    /// Typical self time.
-    pub(crate) work_ns: HashMap<OpKey, f64>,
+    pub(crate) requests: HashMap<OpKey, UsualRequests>,
+    /// Requests of each service that has any.
+    pub(crate) entries: HashMap<NameId, u64>,
 }
 
 impl Usual {
     /// Takes anew what a period changed of the sums.
     pub(crate) fn renew(&mut self, period: &Window, total: &Window) {
-        let of_edge = |key: &EdgeKey| {
-            total
-                .edges
-                .get(key)
-                .map(|edge: &EdgeStats| (*key, UsualCalls::of(edge)))
-        };
-        let of_op = |key: &OpKey| total.ops.get(key).map(|op: &OpStats| (*key, op.self_time.typical()));
+        let of_edge = |key: &EdgeKey| total.edges.get(key).map(|edge| (*key, UsualCalls::of(edge)));
+        let of_op = |key: &OpKey| total.ops.get(key).map(|op| (*key, UsualRequests::of(op)));
         self.calls.extend(period.edges.keys().filter_map(of_edge));
-        self.work_ns.extend(period.ops.keys().filter_map(of_op));
+        self.requests.extend(period.ops.keys().filter_map(of_op));
+        for (key, op) in period.ops.iter().filter(|(_, op)| op.entries > 0) {
+            *self.entries.entry(key.service).or_default() += op.entries;
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! 10,000 services in nine layers, 100,000 edges, each request a path from the top layer to the bottom one, two routes
 //! and two copies a service. Half of all requests end in one service of the bottom layer, the hub, so that whatever
 //! breaks there is felt by everybody: the dearest case. The system at rest is as many periods as the live engine
-//! remembers. Printed are medians of processor time; the argument is the number of periods pushed.
+//! remembers. Printed are medians, and the shortest time, by the clock; the argument is the number of periods pushed.
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot go on")]
 
@@ -11,6 +11,7 @@ use epicenter_detect::{Baseline, symptoms};
 use epicenter_graph::{Builder, Names, Window};
 use epicenter_localize::{Scene, diagnose};
 use epicenter_schema::{DurationNs, ResourceRow, SpanBatchBuilder, SpanRow};
+use std::time::Instant;
 
 const MS: i64 = 1_000_000;
 const LAYERS: u64 = 9;
@@ -18,7 +19,7 @@ const A_LAYER: u64 = 10_000 / LAYERS;
 const CALLEES: u64 = 11;
 const REQUESTS: u64 = 130_000;
 const PERIODS: usize = 240;
-const LOOKS: usize = 5;
+const LOOKS: usize = 11;
 const WINDOW: DurationNs = DurationNs::from_secs(5);
 
 /// What is wrong with the hub.
@@ -165,16 +166,17 @@ impl World {
     }
 }
 
-fn median_ms(mut look: impl FnMut()) -> f64 {
+/// How long a look takes by the clock: the median, and the shortest, which others on the machine disturbed least.
+fn took_ms(mut look: impl FnMut()) -> (f64, f64) {
     let mut times: Vec<u64> = (0..LOOKS)
         .map(|_| {
-            let start = cpu_ns();
+            let start = Instant::now();
             look();
-            cpu_ns() - start
+            start.elapsed().as_nanos() as u64
         })
         .collect();
     times.sort_unstable();
-    times[LOOKS / 2] as f64 / 1e6
+    (times[LOOKS / 2] as f64 / 1e6, times[0] as f64 / 1e6)
 }
 
 /// Tells whether two runs found the same to the last bit.
@@ -194,10 +196,10 @@ fn look(fault: Fault, window: &Window, baseline: &Baseline, names: &Names) {
     };
     let found = symptoms(window, WINDOW, baseline, names);
     let (count, print) = (found.len(), fingerprint(&found));
-    let symptoms = median_ms(|| drop(symptoms(window, WINDOW, baseline, names)));
+    let symptoms = took_ms(|| drop(symptoms(window, WINDOW, baseline, names)));
     let diagnosis = diagnose(&scene);
     let print = (print, fingerprint(&diagnosis));
-    let time = median_ms(|| drop(diagnose(&scene)));
+    let time = took_ms(|| drop(diagnose(&scene)));
     let answer = diagnosis.map_or("nothing".to_owned(), |diagnosis| {
         let best = &diagnosis.suspects[0];
         let sum: usize = diagnosis.suspects.iter().map(|suspect| suspect.evidence.len()).sum();
@@ -211,7 +213,10 @@ fn look(fault: Fault, window: &Window, baseline: &Baseline, names: &Names) {
             diagnosis.affected.len()
         )
     });
-    println!("{fault:?}: symptoms {symptoms:.1} ms ({count} found), diagnose {time:.1} ms: {answer}; {print:x?}");
+    let ((symptoms, least_symptoms), (time, least)) = (symptoms, time);
+    println!(
+        "{fault:?}: symptoms {symptoms:.1} ms, at least {least_symptoms:.1} ({count} found), diagnose {time:.1} ms, at least {least:.1}: {answer}; {print:x?}"
+    );
 }
 
 fn main() {

@@ -2,9 +2,10 @@
 //!
 //! Late is what takes longer than the 0.95 quantile at rest, beyond twice the share that always does, where the typical call
 //! takes half as long again as usual. A pair is bad when the share of its calls that fail beyond the usual, or that are late,
-//! is at least a tenth. Cost: one look at each edge of the window.
+//! is at least a tenth.
 
 use crate::Scene;
+use crate::survey::Edges;
 use epicenter_detect::UsualCalls;
 use epicenter_graph::{Callee, EdgeKey, EdgeStats, Entity, NameId, Sketch};
 use hashbrown::HashMap;
@@ -24,9 +25,9 @@ const HOPS_MAX: usize = 32;
 
 /// Calls from one service to one callee.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Pair {
-    pub(crate) calls: f64,
-    pub(crate) bad: f64,
+struct Pair {
+    calls: u64,
+    bad: f64,
 }
 
 /// The bad pairs.
@@ -39,26 +40,25 @@ pub(crate) struct BadCalls {
 }
 
 impl BadCalls {
-    pub(crate) fn of(scene: &Scene<'_>) -> Self {
-        let mut edges: Vec<(&EdgeKey, Pair)> = scene
-            .window
-            .edges
-            .iter()
-            .map(|(key, edge)| (key, fare(edge, scene.baseline.usual_calls(key))))
-            .collect();
-        // A sum of fractions depends on their order.
+    pub(crate) fn of(scene: &Scene<'_>, Edges { calls, bad, .. }: &Edges<'_>) -> Self {
         let pair = |key: &EdgeKey| (key.caller, key.callee);
-        let name = |key: &EdgeKey| scene.name(key.via);
-        edges.sort_unstable_by(|(a, _), (b, _)| pair(a).cmp(&pair(b)).then_with(|| name(a).cmp(name(b))));
-        let of_same_pair = |a: &(&EdgeKey, Pair), b: &(&EdgeKey, Pair)| pair(a.0) == pair(b.0);
-        let bad: Vec<(NameId, Callee, f64)> = edges
-            .chunk_by(of_same_pair)
-            .filter_map(|same| {
-                let bad: f64 = same.iter().map(|(_, pair)| pair.bad).sum();
-                let calls: f64 = same.iter().map(|(_, pair)| pair.calls).sum();
-                let is_bad = bad >= BAD_CALLS_MIN && bad >= BAD_MIN * calls;
-                is_bad.then_some((same[0].0.caller, same[0].0.callee, bad))
-            })
+        let mut edges: Vec<(f64, (NameId, Callee))> = bad.iter().map(|(key, bad)| (*bad, pair(key))).collect();
+        // A sum of fractions depends on their order.
+        edges.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        let mut pairs: HashMap<(NameId, Callee), Pair> = HashMap::new();
+        for (bad, pair) in edges {
+            pairs.entry(pair).or_default().bad += bad;
+        }
+        let is_any = !pairs.is_empty();
+        for (key, calls) in calls.iter().filter(|_| is_any) {
+            if let Some(pair) = pairs.get_mut(&pair(key)) {
+                pair.calls += calls;
+            }
+        }
+        let is_bad = |pair: &Pair| pair.bad >= BAD_CALLS_MIN && pair.bad >= BAD_MIN * pair.calls as f64;
+        let bad = pairs.into_iter().filter(|(_, pair)| is_bad(pair));
+        let bad: Vec<(NameId, Callee, f64)> = bad
+            .map(|((caller, callee), pair)| (caller, callee, pair.bad))
             .collect();
         Self::new(scene, &bad)
     }
@@ -160,15 +160,12 @@ impl BadCalls {
     }
 }
 
-/// How the calls of an edge fare against those at rest.
-pub(crate) fn fare(edge: &EdgeStats, rest: Option<&UsualCalls>) -> Pair {
+/// Calls of an edge that fail beyond the usual or are late.
+pub(crate) fn bad(edge: &EdgeStats, rest: Option<&UsualCalls>) -> f64 {
     let usual = rest.map_or(0.0, |rest| rest.errors as f64 / rest.count.max(1) as f64);
     let failed = edge.errors as f64 - usual * edge.count as f64;
     let late = rest.map_or(0.0, |rest| late(&edge.client, rest));
-    Pair {
-        calls: edge.count as f64,
-        bad: failed.max(late).max(0.0),
-    }
+    failed.max(late).max(0.0)
 }
 
 fn late(now: &Sketch, rest: &UsualCalls) -> f64 {

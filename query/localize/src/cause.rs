@@ -144,6 +144,10 @@ fn store(scene: &Scene<'_>, entity: &Entity) -> CauseKind {
 /// A store behind a cache, the cache, or who asks both is the first suspect, arrivals are flat, and the store gets more calls for each that the
 /// cache gets: the cache stopped absorbing. Retries and busier callers ask both more often and change nothing of that.
 fn cache_breakdown(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
+    let behind_caches = behind_caches(scene);
+    if behind_caches.is_empty() {
+        return false;
+    }
     let arrivals = arrivals_growth(scene);
     if scene.same_load && arrivals > ARRIVALS_TIMES {
         return false;
@@ -155,7 +159,7 @@ fn cache_breakdown(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
     let is_own = matches!(diagnosis.cause.kind, CauseKind::Slow | CauseKind::Errors);
     let store_calls = StoreCalls::of(scene);
     let mut found = None;
-    for (caller, store_id, cache_id) in behind_caches(scene) {
+    for (caller, store_id, cache_id) in behind_caches {
         let (store, cache) = (scene.callee(store_id), scene.callee(cache_id));
         if best != store && best != cache && !(is_own && best == scene.service(caller)) {
             continue;
@@ -240,8 +244,9 @@ impl StoreCalls {
 fn behind_caches(scene: &Scene<'_>) -> Vec<(NameId, Callee, Callee)> {
     let mut caches: BTreeMap<NameId, (Entity, Callee)> = BTreeMap::new();
     let mut stores: BTreeMap<(&str, Entity), (NameId, Callee)> = BTreeMap::new();
-    let (now, rest) = (&scene.window.edges, &scene.baseline.total().edges);
-    for key in now.keys().chain(rest.keys()) {
+    let now = &scene.window.edges;
+    let usual = scene.baseline.usual_edges().map(|(key, _)| key);
+    for key in now.keys().chain(usual) {
         if let Callee::Peer(PeerKind::Cache, _) = key.callee {
             let cache = (scene.callee(key.callee), key.callee);
             let kept = caches.entry(key.caller).or_insert_with(|| cache.clone());

@@ -9,6 +9,7 @@ use crate::explain::{self, Explanation};
 use crate::ranking::{self, Side};
 use crate::related::Explained;
 use crate::shaken::{self, Entries};
+use crate::survey::Survey;
 use crate::verdict::Diagnosis;
 use crate::{Scene, back_pressure, cause, conservation, dimension, edge_gap, mesh, self_time, silence, structure};
 
@@ -32,6 +33,8 @@ pub(crate) struct Findings {
     pub(crate) errors: Ledger,
     pub(crate) structure: Ledger,
     pub(crate) entries: Entries,
+    /// Requests that enter the system.
+    pub(crate) roots: u64,
     pub(crate) is_mesh: bool,
 }
 
@@ -50,23 +53,26 @@ pub(crate) enum Channel {
     Faults,
 }
 
-/// Names the culprit of what is wrong in a scene; `None` when no method finds anything. Cost: one pass over the window
-/// a method, each operation and edge against its periods at rest.
+/// Names the culprit of what is wrong in a scene; `None` when no method finds anything. Cost: one look at each
+/// operation and edge ([`crate::survey`]), and their periods at rest where something is out of the ordinary.
 pub fn diagnose(scene: &Scene<'_>) -> Option<Diagnosis> {
+    let mut survey = Survey::of(scene);
     let mut findings = Findings {
-        entries: shaken::entries(scene),
-        is_mesh: scene.is_mesh(),
+        entries: shaken::entries(&survey.ops.entrances),
+        roots: survey.ops.roots.max(1),
+        is_mesh: survey.edges.is_mesh(),
         ..Findings::default()
     };
     if findings.is_mesh {
         mesh::blame(scene, &mut findings.latency, &mut findings.errors);
     } else {
-        self_time::blame(scene, &mut findings.latency);
-        edge_gap::blame(scene, &mut findings.latency);
-        conservation::blame(scene, &mut findings.errors);
-        silence::blame(scene, &mut findings.errors);
-        structure::blame(scene, &mut findings.structure);
-        back_pressure::hand_down(&BadCalls::of(scene), &mut findings.latency, &mut findings.errors);
+        self_time::blame(scene, &survey.ops.longer, &mut findings.latency);
+        edge_gap::blame(scene, &survey.edges.longer, &mut findings.latency);
+        conservation::blame(scene, &survey, &mut findings.errors);
+        silence::blame(scene, &survey.edges.unanswered, &mut findings.errors);
+        structure::blame(scene, std::mem::take(&mut survey.ops.moved), &mut findings.structure);
+        let bad = BadCalls::of(scene, &survey.edges);
+        back_pressure::hand_down(&bad, &mut findings.latency, &mut findings.errors);
     }
     if let Some(services) = scene.explained {
         let explained = Explained::new(scene, services);
@@ -75,7 +81,7 @@ pub fn diagnose(scene: &Scene<'_>) -> Option<Diagnosis> {
             ledger.cases.retain(|entity, _| !explained.holds(scene, entity));
         }
     }
-    let (channel, strength) = choose(scene, &findings);
+    let (channel, strength) = choose(&findings);
     let faults = [&findings.errors, &findings.structure];
     let faults = if findings.fails() { &faults[..1] } else { &faults[..] };
     let latency = [&findings.latency];
@@ -88,8 +94,8 @@ pub fn diagnose(scene: &Scene<'_>) -> Option<Diagnosis> {
     if suspects.is_empty() {
         return None;
     }
-    let suffering = shaken::suffering(scene);
-    let (affected, entry_points, blast_radius) = shaken::list(scene, &suffering);
+    let suffering = shaken::by_name(scene, std::mem::take(&mut survey.ops.suffering));
+    let (affected, entry_points, blast_radius) = shaken::list(scene, &survey, &suffering);
     let mut diagnosis = Diagnosis {
         suspects,
         affected,
@@ -103,16 +109,16 @@ pub fn diagnose(scene: &Scene<'_>) -> Option<Diagnosis> {
     };
     cause::name(scene, &findings, channel, &mut diagnosis);
     dimension::narrow(scene, channel, &mut diagnosis);
-    explain::explain(scene, &suffering, &mut diagnosis);
+    explain::explain(scene, &survey, &suffering, &mut diagnosis);
     Some(diagnosis)
 }
 
 /// The channel, and how far what is wrong is beyond doubt.
-fn choose(scene: &Scene<'_>, findings: &Findings) -> (Channel, f64) {
+fn choose(findings: &Findings) -> (Channel, f64) {
     let (errors, structure) = (findings.errors.best(), findings.structure.best());
     let faults = errors.max(structure);
     let lost = findings.latency.best();
-    let relative = lost / scene.roots() as f64 / findings.entries.usual_ns.max(1.0);
+    let relative = lost / findings.roots as f64 / findings.entries.usual_ns.max(1.0);
     let doubtful = if faults < NOTICED_NATS {
         0.0
     } else {

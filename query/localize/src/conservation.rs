@@ -6,22 +6,24 @@
 
 use crate::Scene;
 use crate::blame::Ledger;
+use crate::survey::Survey;
 use crate::verdict::Evidence;
 use crate::words::percent;
 use epicenter_detect::stats::excess_of_share;
+use epicenter_graph::{EdgeKey, EdgeStats, OpKey, OpStats};
 
 /// Percent points above the usual below which nothing is said.
 const RISE_MIN: f64 = 0.05;
 /// Usual share where nothing is known of the past.
 const UNKNOWN_SHARE: f64 = 0.05;
 
-pub(crate) fn blame(scene: &Scene<'_>, ledger: &mut Ledger) {
-    operations(scene, ledger);
-    calls(scene, ledger);
+pub(crate) fn blame(scene: &Scene<'_>, survey: &Survey<'_>, ledger: &mut Ledger) {
+    operations(scene, &survey.ops.complaining, ledger);
+    calls(scene, &survey.edges.failing, ledger);
 }
 
-fn operations(scene: &Scene<'_>, ledger: &mut Ledger) {
-    for (key, op) in scene.ops(|_, op| op.own_complaints > 0) {
+fn operations(scene: &Scene<'_>, complaining: &[(OpKey, &OpStats)], ledger: &mut Ledger) {
+    for (key, op) in scene.ops_by_name(complaining.iter().copied()) {
         let usual = scene
             .baseline
             .mean_share(|w| w.ops.get(&key).map(|op| (op.own_complaints, op.count)))
@@ -51,8 +53,8 @@ fn operations(scene: &Scene<'_>, ledger: &mut Ledger) {
     }
 }
 
-fn calls(scene: &Scene<'_>, ledger: &mut Ledger) {
-    for (key, edge) in scene.edges(|_, edge| edge.own_errors > 0 && edge.loose == 0) {
+fn calls(scene: &Scene<'_>, failing: &[(EdgeKey, &EdgeStats)], ledger: &mut Ledger) {
+    for (key, edge) in scene.edges_by_name(failing.iter().copied()) {
         let usual = scene
             .baseline
             .mean_share(|w| w.edges.get(&key).map(|edge| (edge.own_errors, edge.count)))

@@ -9,6 +9,7 @@ use crate::blame::Ledger;
 use crate::self_time::{GREW_MIN, VALUES_AT_REST_MIN, VALUES_NOW_MIN};
 use crate::verdict::Evidence;
 use crate::words::duration;
+use epicenter_detect::UsualCalls;
 use epicenter_graph::{Callee, EdgeKey, EdgeStats, Entity};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,17 +79,15 @@ pub(crate) fn culprits(
     culprits
 }
 
-pub(crate) fn blame(scene: &Scene<'_>, ledger: &mut Ledger) {
+/// Whether the gap grew against everything at rest together.
+pub(crate) fn may_have_grown(edge: &EdgeStats, rest: Option<&UsualCalls>) -> bool {
+    edge.gap.count() >= VALUES_NOW_MIN && rest.is_some_and(|rest| edge.gap.typical() >= GREW_MIN * rest.gap_ns)
+}
+
+pub(crate) fn blame(scene: &Scene<'_>, longer: &[(EdgeKey, &EdgeStats)], ledger: &mut Ledger) {
     let mut excess: BTreeMap<(Entity, Entity), Excess> = BTreeMap::new();
     let mut ends = BTreeSet::new();
-    let grew = |key: &EdgeKey, edge: &EdgeStats| {
-        edge.gap.count() >= VALUES_NOW_MIN
-            && scene
-                .baseline
-                .usual_calls(key)
-                .is_some_and(|rest| edge.gap.typical() >= GREW_MIN * rest.gap_ns)
-    };
-    for (key, edge) in scene.edges(grew) {
+    for (key, edge) in scene.edges_by_name(longer.iter().copied()) {
         let pair = (scene.service(key.caller), scene.callee(key.callee));
         let count = edge.gap.count();
         let Some(range) = scene.baseline.edge_range(&key, |edge| &edge.gap, count) else {

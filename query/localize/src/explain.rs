@@ -7,6 +7,7 @@ mod share;
 mod ways;
 
 use crate::Scene;
+use crate::survey::Survey;
 use crate::verdict::Diagnosis;
 use epicenter_graph::{Entity, OpKey, OpStats};
 use epicenter_schema::TraceId;
@@ -48,8 +49,13 @@ pub(crate) type Suffering<'a> = (OpKey, &'a OpStats, f64);
 
 /// Explains a diagnosis whose suspects are final, from who suffers ([`crate::shaken`]). Cost: one pass over the edges now and at rest, and one walk up from
 /// each suspect.
-pub(crate) fn explain(scene: &Scene<'_>, suffering: &[Suffering<'_>], diagnosis: &mut Diagnosis) {
-    let ways = Ways::of(scene);
+pub(crate) fn explain(
+    scene: &Scene<'_>,
+    survey: &Survey<'_>,
+    suffering: &[Suffering<'_>],
+    diagnosis: &mut Diagnosis,
+) {
+    let ways = Ways::of(scene, &survey.edges);
     for suspect in &mut diagnosis.suspects {
         suspect.share = share::of(scene, &ways, suffering, &suspect.entity);
     }
@@ -59,7 +65,7 @@ pub(crate) fn explain(scene: &Scene<'_>, suffering: &[Suffering<'_>], diagnosis:
         explanation.exemplars = exemplar::of(scene, suspect, &explanation.chain);
     }
     let felt: f64 = suffering.iter().map(|(_, op, impact)| impact * op.roots as f64).sum();
-    explanation.blast_radius.requests = (felt / scene.roots() as f64).clamp(0.0, 1.0);
+    explanation.blast_radius.requests = (felt / survey.ops.roots.max(1) as f64).clamp(0.0, 1.0);
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use crate::verdict::{CauseKind, Diagnosis, Evidence, Suspect};
 use epicenter_detect::sampling::thinning;
 use epicenter_detect::stats::lack_of_count;
 use epicenter_graph::{Dimension, DimensionKey, Entity, EntityKind, NameId};
+use hashbrown::HashMap;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Nats from which the lack of requests on one copy is beyond chance, and on a machine: there are fewer machines, but each
@@ -98,17 +99,17 @@ pub(crate) fn narrow(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
     let Some(id) = scene.names.find(&service.name) else {
         return false;
     };
-    let copies = heard(scene, Dimension::Instance, |service| service == id);
-    let is_new = |((of, _), heard): &(&(NameId, NameId), &Heard)| *of == id && heard.usual == 0.0;
-    let by_new: f64 = copies.iter().filter(is_new).map(|(_, heard)| heard.now).sum();
-    let mut gone: Vec<(String, Heard)> = copies
-        .into_iter()
-        .filter(|((of, _), heard)| *of == id && heard.is_gone() && heard.has_healthy_siblings())
-        .map(|((_, value), heard)| (scene.name(value).to_owned(), heard))
+    let copies: Vec<(NameId, Heard)> = heard(scene, Dimension::Instance, |service| service == id)
+        .map(|(_, copy, heard)| (copy, heard))
         .collect();
-    let Some((instance, heard)) = gone.pop().filter(|_| gone.is_empty()) else {
+    let new = copies.iter().filter(|(_, heard)| heard.usual == 0.0);
+    let by_new: f64 = new.map(|(_, heard)| heard.now).sum();
+    let is_gone = |heard: &Heard| heard.is_gone() && heard.has_healthy_siblings();
+    let mut gone = copies.into_iter().filter(|(_, heard)| is_gone(heard));
+    let Some((instance, heard)) = gone.next().filter(|_| gone.next().is_none()) else {
         return false;
     };
+    let instance = scene.name(instance).to_owned();
     if by_new >= REPLACED_MIN * heard.usual {
         return false;
     }
@@ -137,16 +138,24 @@ pub(crate) fn narrow(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
 
 /// The machine on which all fell silent, if it is one, and the reasons.
 fn gone_node(scene: &Scene<'_>, diagnosis: &Diagnosis) -> Option<(String, Evidence)> {
-    let mut machines: BTreeMap<&str, Vec<(&str, Heard)>> = BTreeMap::new();
-    for ((service, node), heard) in heard(scene, Dimension::Node, |_| true) {
+    let mut machines: HashMap<NameId, Vec<(&str, Heard)>> = HashMap::new();
+    for (service, node, heard) in heard(scene, Dimension::Node, |_| true) {
         if heard.usual > 0.0 {
-            let on = machines.entry(scene.name(node)).or_default();
-            on.push((scene.name(service), heard));
+            machines.entry(node).or_default().push((scene.name(service), heard));
         }
     }
     let unanswered = unanswered(diagnosis);
-    machines.retain(|_, on| is_gone(on, &unanswered));
-    let (node, on) = machines.pop_first().filter(|_| machines.is_empty())?;
+    machines.retain(|_, on| {
+        // Nearly every machine ends here, before anything is put in order.
+        if !of_many(on).all(Heard::is_silent) {
+            return false;
+        }
+        on.sort_unstable_by_key(|(service, _)| *service);
+        is_gone(on, &unanswered)
+    });
+    let mut found = machines.into_iter();
+    let (node, on) = found.next().filter(|_| found.len() == 0)?;
+    let node = scene.name(node);
     let on_it: BTreeSet<&str> = on.iter().map(|(service, _)| *service).collect();
     diagnosis
         .suspects
@@ -174,7 +183,6 @@ fn is_gone(on: &[(&str, Heard)], unanswered: &BTreeMap<&str, f64>) -> bool {
     let expected: f64 = on.iter().map(|(_, heard)| heard.expected()).sum();
     let now: f64 = on.iter().map(|(_, heard)| heard.now).sum();
     let silent = on.iter().map(|(_, heard)| *heard).filter(|heard| heard.is_silent());
-    let mut of_many = on.iter().filter(|(_, heard)| heard.expected() >= EXPECTED_MIN);
     let least = match holds_most(on, unanswered) {
         true => SUSPECTED_NATS_MIN,
         false => MACHINE_NATS_MIN,
@@ -183,7 +191,13 @@ fn is_gone(on: &[(&str, Heard)], unanswered: &BTreeMap<&str, f64>) -> bool {
         && lack_of_count(now as u64, expected) >= least
         && silent.clone().filter(|heard| heard.expected() >= COUNTS_MIN).count() >= SERVICES_MIN
         && silent.reduce(Heard::and).is_some_and(Heard::has_healthy_siblings)
-        && of_many.all(|(_, heard)| heard.is_silent())
+        && of_many(on).all(Heard::is_silent)
+}
+
+/// Services on a machine of which many requests are to be expected.
+fn of_many(on: &[(&str, Heard)]) -> impl Iterator<Item = Heard> {
+    let heard = on.iter().map(|(_, heard)| *heard);
+    heard.filter(|heard| heard.expected() >= EXPECTED_MIN)
 }
 
 /// Services whose calls nobody answers, with how much they are suspected.
@@ -207,29 +221,39 @@ fn holds_most(on: &[(&str, Heard)], unanswered: &BTreeMap<&str, f64>) -> bool {
     here.len() >= SERVICES_MIN && here.iter().sum::<f64>() >= SUSPECTED_SHARE_MIN * all
 }
 
-/// Requests by service and value, with those of the siblings.
-fn heard(scene: &Scene<'_>, dimension: Dimension, of: impl Fn(NameId) -> bool) -> BTreeMap<(NameId, NameId), Heard> {
+/// Requests by service and value, with those of the siblings, in no order. What was replaced long ago is left out.
+fn heard(
+    scene: &Scene<'_>,
+    dimension: Dimension,
+    of: impl Fn(NameId) -> bool,
+) -> impl Iterator<Item = (NameId, NameId, Heard)> {
     let rest = scene.baseline.total();
     let scale = scene.length.as_secs_f64() / scene.baseline.seconds().max(1e-9) * thinning(scene.window, rest);
-    let mut heard: BTreeMap<(NameId, NameId), Heard> = BTreeMap::new();
     let is_asked = |key: &DimensionKey| key.dimension == dimension && of(key.service);
+    // Usual, and now.
+    let mut heard: HashMap<(NameId, NameId), (u64, u64)> = HashMap::new();
     for (key, stats) in rest.dimensions.iter().filter(|(key, _)| is_asked(key)) {
-        heard.entry((key.service, key.value)).or_default().usual = stats.entries as f64 * scale;
+        if scene.baseline.is_heard_lately(key) {
+            heard.entry((key.service, key.value)).or_default().0 = stats.entries;
+        }
     }
     for (key, stats) in scene.window.dimensions.iter().filter(|(key, _)| is_asked(key)) {
-        heard.entry((key.service, key.value)).or_default().now = stats.entries as f64;
+        heard.entry((key.service, key.value)).or_default().1 = stats.entries;
     }
-    let mut sums: BTreeMap<NameId, (f64, f64)> = BTreeMap::new();
-    for ((service, _), of) in &heard {
+    let mut sums: HashMap<NameId, (u64, u64)> = HashMap::new();
+    for ((service, _), (usual, now)) in &heard {
         let sum = sums.entry(*service).or_default();
-        sum.0 += of.usual;
-        sum.1 += of.now;
+        *sum = (sum.0 + usual, sum.1 + now);
     }
-    for ((service, _), of) in &mut heard {
-        let sum = sums.get(service).copied().unwrap_or_default();
-        of.siblings = (sum.0 - of.usual, sum.1 - of.now);
-    }
-    heard
+    heard.into_iter().map(move |((service, value), (usual, now))| {
+        let all = sums.get(&service).copied().unwrap_or_default();
+        let heard = Heard {
+            usual: usual as f64 * scale,
+            now: now as f64,
+            siblings: ((all.0 - usual) as f64 * scale, (all.1 - now) as f64),
+        };
+        (service, value, heard)
+    })
 }
 
 #[cfg(test)]

@@ -8,7 +8,10 @@
 //! came from there to where it is felt. Methods, formulas and where they fail: docs/algorithms. Pure: no clock, no I/O; ties go by name.
 
 mod blame;
+mod order;
 mod scene;
+mod spread;
+mod survey;
 mod verdict;
 mod words;
 

@@ -6,9 +6,10 @@
 //! or a connection grow too, but wherever they run. Source: DESIGN 6.7.
 
 use crate::Scene;
+use crate::order::sum;
 use crate::verdict::{Diagnosis, Evidence};
 use epicenter_graph::{Dimension, DimensionStats, EntityKind, NameId};
-use std::collections::{BTreeMap, BTreeSet};
+use hashbrown::{HashMap, HashSet};
 
 /// Growth of the work a request takes from which a service is slow there.
 const GROWTH_MIN: f64 = 2.5;
@@ -28,7 +29,7 @@ const SUSPECTS: usize = 3;
 #[derive(Default)]
 struct Machine {
     measured: usize,
-    slow: BTreeSet<NameId>,
+    slow: HashSet<NameId>,
     /// Logarithms of the growth of those.
     growth: Vec<f64>,
 }
@@ -36,13 +37,13 @@ struct Machine {
 /// The machine that is slow, if it is one, and the reasons.
 pub(crate) fn slow(scene: &Scene<'_>, diagnosis: &Diagnosis) -> Option<(String, Evidence)> {
     let rest = &scene.baseline.total().dimensions;
-    let mut machines: BTreeMap<&str, Machine> = BTreeMap::new();
+    let mut machines: HashMap<NameId, Machine> = HashMap::new();
     let now = scene.window.dimensions.iter();
     for (key, now) in now.filter(|(key, _)| key.dimension == Dimension::Node) {
         let Some(growth) = growth(now, rest.get(key)) else {
             continue;
         };
-        let machine = machines.entry(scene.name(key.value)).or_default();
+        let machine = machines.entry(key.value).or_default();
         machine.measured += 1;
         if growth >= GROWTH_MIN {
             machine.slow.insert(key.service);
@@ -69,11 +70,10 @@ pub(crate) fn slow(scene: &Scene<'_>, diagnosis: &Diagnosis) -> Option<(String, 
                 .iter()
                 .any(|service| suspects.contains(&scene.name(*service)))
     });
-    let (node, machine) = machines.pop_first().filter(|_| machines.is_empty())?;
-    // A sum of fractions depends on their order.
-    let mut growth = machine.growth;
-    growth.sort_by(f64::total_cmp);
-    let times = (growth.iter().sum::<f64>() / growth.len() as f64).exp();
+    let mut found = machines.into_iter();
+    let (node, machine) = found.next().filter(|_| found.len() == 0)?;
+    let node = scene.name(node);
+    let times = (sum(machine.growth) / machine.slow.len() as f64).exp();
     let text = format!(
         "{} of the {} services on {node} work {times:.1} times as long on a request there as before; elsewhere {} of {} do",
         machine.slow.len(),

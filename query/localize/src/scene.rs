@@ -36,18 +36,19 @@ impl Scene<'_> {
         callee_entity(callee, self.names)
     }
 
-    /// The operations that are worth a look, in the order of their names: only those are sorted.
-    pub(crate) fn ops(&self, is_of_use: impl Fn(&OpKey, &OpStats) -> bool) -> Vec<(OpKey, &OpStats)> {
-        let ops = self.window.ops.iter().filter(|(key, op)| is_of_use(key, op));
-        let mut ops: Vec<_> = ops.map(|(key, op)| (*key, op)).collect();
+    /// Operations in the order of their names.
+    pub(crate) fn ops_by_name<'a>(&self, ops: impl IntoIterator<Item = (OpKey, &'a OpStats)>) -> Vec<(OpKey, &'a OpStats)> {
+        let mut ops: Vec<_> = ops.into_iter().collect();
         ops.sort_by_cached_key(|(key, _)| (self.name(key.service), self.name(key.name), key.kind));
         ops
     }
 
-    /// The same of edges.
-    pub(crate) fn edges(&self, is_of_use: impl Fn(&EdgeKey, &EdgeStats) -> bool) -> Vec<(EdgeKey, &EdgeStats)> {
-        let edges = self.window.edges.iter().filter(|(key, edge)| is_of_use(key, edge));
-        let mut edges: Vec<_> = edges.map(|(key, edge)| (*key, edge)).collect();
+    /// Edges in the order of their names.
+    pub(crate) fn edges_by_name<'a>(
+        &self,
+        edges: impl IntoIterator<Item = (EdgeKey, &'a EdgeStats)>,
+    ) -> Vec<(EdgeKey, &'a EdgeStats)> {
+        let mut edges: Vec<_> = edges.into_iter().collect();
         edges.sort_by_cached_key(|(key, _)| {
             (
                 self.name(key.caller),
@@ -57,20 +58,5 @@ impl Scene<'_> {
             )
         });
         edges
-    }
-
-    /// Spans without parents in the window: requests, where traces are whole.
-    pub(crate) fn roots(&self) -> u64 {
-        self.window.ops.values().map(|op| op.roots).sum::<u64>().max(1)
-    }
-
-    /// Whether client and server spans are not linked: most calls have neither parent nor child.
-    pub(crate) fn is_mesh(&self) -> bool {
-        let (mut calls, mut loose) = (0, 0);
-        for edge in self.window.edges.values() {
-            calls += edge.count;
-            loose += edge.loose;
-        }
-        calls > 0 && 2 * loose > calls
     }
 }

@@ -8,6 +8,8 @@ use crate::Scene;
 use crate::blame::Ledger;
 use crate::verdict::Evidence;
 use crate::words::duration;
+use crate::spread::spread;
+use epicenter_detect::{Range, UsualRequests};
 use epicenter_graph::{OpKey, OpStats};
 
 /// Values at rest below which nothing is known of an operation.
@@ -18,37 +20,59 @@ pub(crate) const VALUES_NOW_MIN: u64 = 2;
 /// Growth against everything at rest together, below which the periods are not looked at one by one.
 pub(crate) const GREW_MIN: f64 = 1.1;
 
-pub(crate) fn blame(scene: &Scene<'_>, ledger: &mut Ledger) {
-    let grew = |key: &OpKey, op: &OpStats| {
-        op.self_time.count() >= VALUES_NOW_MIN
-            && scene
-                .baseline
-                .usual_work_ns(key)
-                .is_some_and(|usual| op.self_time.typical() >= GREW_MIN * usual)
-    };
-    for (key, op) in scene.ops(grew) {
-        let count = op.self_time.count();
-        let Some(range) = scene.baseline.op_range(&key, |op| &op.self_time, count) else {
-            continue;
-        };
+/// Whether it grew against everything at rest together.
+pub(crate) fn may_have_grown(op: &OpStats, rest: Option<&UsualRequests>) -> bool {
+    op.self_time.count() >= VALUES_NOW_MIN
+        && rest.is_some_and(|rest| op.self_time.typical() >= GREW_MIN * rest.work_ns)
+}
+
+/// An operation whose self time is out of its range.
+struct Longer<'a> {
+    key: OpKey,
+    op: &'a OpStats,
+    now: f64,
+    range: Range,
+}
+
+impl<'a> Longer<'a> {
+    fn of(scene: &Scene<'_>, key: OpKey, op: &'a OpStats) -> Option<Self> {
+        let range = scene.baseline.op_range(&key, |op| &op.self_time, op.self_time.count())?;
         let now = op.self_time.typical();
-        if range.count < VALUES_AT_REST_MIN || !range.is_exceeded_by(now) {
-            continue;
-        }
+        let is_longer = range.count >= VALUES_AT_REST_MIN && range.is_exceeded_by(now);
+        is_longer.then_some(Self { key, op, now, range })
+    }
+
+    fn evidence(&self, scene: &Scene<'_>) -> Evidence {
         let text = format!(
             "{} spends {} of its own in {}, usually {}",
-            scene.name(key.service),
-            duration(now),
-            scene.name(key.name),
-            duration(range.median)
+            scene.name(self.key.service),
+            duration(self.now),
+            scene.name(self.key.name),
+            duration(self.range.median)
         );
-        let evidence = Evidence {
+        Evidence {
             kind: "self_time".to_owned(),
             text,
-            value: now,
-            baseline: range.median,
-            trace_ids: op.slowest.traces().collect(),
-        };
-        ledger.add(scene.service(key.service), (now - range.high) * count as f64, evidence);
+            value: self.now,
+            baseline: self.range.median,
+            trace_ids: self.op.slowest.traces().collect(),
+        }
+    }
+}
+
+pub(crate) fn blame(scene: &Scene<'_>, longer: &[(OpKey, &OpStats)], ledger: &mut Ledger) {
+    let found = spread(longer, |part| {
+        let found = part.iter().filter_map(|(key, op)| Longer::of(scene, *key, op));
+        found.collect::<Vec<_>>()
+    });
+    let mut found: Vec<Longer<'_>> = found.into_iter().flatten().collect();
+    found.sort_by_cached_key(|Longer { key, .. }| (scene.name(key.service), scene.name(key.name), key.kind));
+    let reasons = spread(&found, |part| {
+        let reasons = part.iter().map(|longer| (longer, longer.evidence(scene)));
+        reasons.collect::<Vec<_>>()
+    });
+    for (Longer { key, op, now, range }, evidence) in reasons.into_iter().flatten() {
+        let lost = (now - range.high) * op.self_time.count() as f64;
+        ledger.add(scene.service(key.service), lost, evidence);
     }
 }

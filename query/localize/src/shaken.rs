@@ -3,17 +3,21 @@
 
 use crate::Scene;
 use crate::explain::{BlastRadius, Suffering};
+use crate::order::sum;
 use crate::related::related;
+use crate::survey::Survey;
 use crate::verdict::{Affected, Diagnosis};
-use epicenter_graph::{EntityKind, OpStats, Sketch};
-use std::collections::{BTreeMap, BTreeSet};
+use epicenter_detect::UsualRequests;
+use epicenter_graph::{NameId, OpKey, OpStats, Sketch};
+use hashbrown::HashMap;
+use std::collections::BTreeSet;
 
 /// Services and entry points listed.
 const AFFECTED_MAX: usize = 200;
 const ENTRY_POINTS_MAX: usize = 50;
 /// Share of suffering requests below which a service is called healthy.
 const IMPACT_MIN: f64 = 0.05;
-/// A request suffers when it takes longer than this quantile at rest, beyond the share that always does.
+/// Share of requests at rest that are not late: more than the others must be late to suffer.
 const TAIL: f64 = 0.95;
 
 /// How the entries as a whole fare.
@@ -21,7 +25,7 @@ const TAIL: f64 = 0.95;
 pub(crate) struct Entries {
     /// Rise of the share that fails.
     pub(crate) error_rise: f64,
-    /// Median of the typical duration at rest, in nanoseconds, weighted by requests.
+    /// Mean of the typical duration at rest, in nanoseconds, weighted by requests.
     pub(crate) usual_ns: f64,
 }
 
@@ -32,44 +36,51 @@ struct Requests {
 }
 
 /// Affected services and entry points, the most first, and how many they are.
-pub(crate) fn list(scene: &Scene<'_>, suffering: &[Suffering<'_>]) -> (Vec<Affected>, Vec<String>, BlastRadius) {
-    let mut services: BTreeMap<&str, Requests> = BTreeMap::new();
-    let mut entries: Vec<(f64, String)> = Vec::new();
+pub(crate) fn list(
+    scene: &Scene<'_>,
+    survey: &Survey<'_>,
+    suffering: &[Suffering<'_>],
+) -> (Vec<Affected>, Vec<String>, BlastRadius) {
+    let mut services: HashMap<NameId, Requests> = HashMap::new();
+    let mut entries: Vec<(f64, OpKey)> = Vec::new();
     for (key, op, impact) in suffering {
-        let service = services.entry(scene.name(key.service)).or_default();
-        service.suffer += impact * op.entries as f64;
+        services.entry(key.service).or_default().suffer += impact * op.entries as f64;
         if op.roots > 0 && *impact >= IMPACT_MIN {
-            entries.push((
-                impact * op.roots as f64,
-                format!("{} {}", scene.name(key.service), scene.name(key.name)),
-            ));
+            entries.push((impact * op.roots as f64, *key));
         }
     }
-    callers(scene, &mut services);
-    for (key, op) in scene.window.ops.iter().filter(|(_, op)| op.entries > 0) {
-        if let Some(service) = services.get_mut(scene.name(key.service)) {
-            service.requests += op.entries as f64;
+    // A callee that died sends no requests of its own to count: its callers' failed calls speak for it.
+    for (service, calls) in &survey.edges.unanswered {
+        let service = services.entry(*service).or_default();
+        service.requests += *calls as f64;
+        service.suffer += *calls as f64;
+    }
+    let mut affected: Vec<(f64, &str)> = Vec::new();
+    for (id, service) in services {
+        let answered = survey.ops.entries.get(&id).copied().unwrap_or(0) as f64;
+        let impact = (service.suffer / (service.requests + answered).max(1.0)).clamp(0.0, 1.0);
+        if impact >= IMPACT_MIN {
+            affected.push((impact, scene.names.get(id)));
         }
     }
-    let mut affected: Vec<Affected> = services
-        .into_iter()
-        .map(|(service, s)| Affected {
-            service: service.to_owned(),
-            impact: (s.suffer / s.requests.max(1.0)).clamp(0.0, 1.0),
-            first_shaken: None,
-        })
-        .filter(|affected| affected.impact >= IMPACT_MIN)
-        .collect();
     let radius = BlastRadius {
         services: affected.len(),
         entry_points: entries.len(),
         requests: 0.0,
     };
-    affected.sort_by(|a, b| b.impact.total_cmp(&a.impact));
+    affected.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     affected.truncate(AFFECTED_MAX);
     entries.sort_by(|a, b| b.0.total_cmp(&a.0));
     entries.truncate(ENTRY_POINTS_MAX);
-    (affected, entries.into_iter().map(|(_, name)| name).collect(), radius)
+    let affected = affected.into_iter().map(|(impact, service)| Affected {
+        service: service.to_owned(),
+        impact,
+        first_shaken: None,
+    });
+    let entries = entries
+        .into_iter()
+        .map(|(_, key)| format!("{} {}", scene.name(key.service), scene.name(key.name)));
+    (affected.collect(), entries.collect(), radius)
 }
 
 /// Of several incidents at once each is told what it may have to do with: leaves out the affected services and entry points
@@ -90,67 +101,46 @@ pub fn restrict(scene: &Scene<'_>, diagnosis: &mut Diagnosis) {
     radius.entry_points = radius.entry_points.min(diagnosis.entry_points.len());
 }
 
-/// The entries of services of which some requests suffer, in the order of their names, with the share that does.
-pub(crate) fn suffering<'a>(scene: &Scene<'a>) -> Vec<Suffering<'a>> {
-    let entries = scene.window.ops.iter().filter(|(_, op)| op.entries > 0);
-    let mut suffering: Vec<_> = entries
-        .map(|(key, op)| (*key, op, impact(op, scene.baseline.total().ops.get(key))))
-        .filter(|(_, _, impact)| *impact > 0.0)
-        .collect();
-    suffering.sort_unstable_by_key(|(key, ..)| (scene.name(key.service), scene.name(key.name), key.kind));
+/// The entries of services of which some requests suffer, in the order of their names.
+pub(crate) fn by_name<'a>(scene: &Scene<'a>, mut suffering: Vec<Suffering<'a>>) -> Vec<Suffering<'a>> {
+    suffering.sort_by_cached_key(|(key, ..)| (scene.name(key.service), scene.name(key.name), key.kind));
     suffering
 }
 
 /// Share of the requests at an entry that fail or are slow beyond the usual.
-fn impact(op: &OpStats, past: Option<&OpStats>) -> f64 {
-    let Some(past) = past else {
-        return op.entry_errors as f64 / op.entries as f64;
-    };
-    let usual_errors = past.entry_errors as f64 / past.entries.max(1) as f64;
-    let failing = (op.entry_errors as f64 / op.entries as f64 - usual_errors).max(0.0);
-    failing.max(slow_share(&op.duration, &past.duration))
-}
-
-/// A callee that died sends no requests of its own to count: its callers' failed calls speak for it.
-fn callers<'a>(scene: &Scene<'a>, services: &mut BTreeMap<&'a str, Requests>) {
-    for (key, edge) in scene.edges(|_, edge| edge.unanswered_errors > 0) {
-        let callee = scene.callee(key.callee);
-        if callee.kind == EntityKind::Service {
-            let epicenter_graph::Callee::Service(id) = key.callee else {
-                continue;
-            };
-            let service = services.entry(scene.names.get(id).as_ref()).or_default();
-            service.requests += edge.unanswered_errors as f64;
-            service.suffer += edge.unanswered_errors as f64;
-        }
-    }
-}
-
-fn slow_share(now: &Sketch, past: &Sketch) -> f64 {
-    if now.count() == 0 || past.count() == 0 || now.typical() < 1.5 * past.typical() {
+pub(crate) fn impact(op: &OpStats, rest: Option<&UsualRequests>) -> f64 {
+    if op.entries == 0 {
         return 0.0;
     }
-    let above = now.count_above(past.quantile(TAIL)) as f64 / now.count() as f64;
+    let failing = op.entry_errors as f64 / op.entries as f64;
+    let Some(rest) = rest else { return failing };
+    let usual = rest.entry_errors as f64 / rest.entries.max(1) as f64;
+    (failing - usual).max(slow_share(&op.duration, rest)).max(0.0)
+}
+
+fn slow_share(now: &Sketch, rest: &UsualRequests) -> f64 {
+    if now.count() == 0 || rest.entries == 0 || now.typical() < 1.5 * rest.typical_ns {
+        return 0.0;
+    }
+    let above = now.count_above(rest.late_ns) as f64 / now.count() as f64;
     ((above - (1.0 - TAIL)) / TAIL).max(0.0)
 }
 
 /// How the entries fare.
-pub(crate) fn entries(scene: &Scene<'_>) -> Entries {
-    let (mut errors, mut usual_errors, mut usual_ns, mut requests) = (0.0, 0.0, 0.0, 0.0);
-    for (key, op) in scene.ops(|_, op| op.roots > 0) {
-        let count = op.entries as f64;
-        requests += count;
-        errors += op.entry_errors as f64;
-        if let Some(past) = scene.baseline.total().ops.get(&key) {
-            usual_errors += count * past.entry_errors as f64 / past.entries.max(1) as f64;
-        }
-        if let Some(range) = scene.baseline.op_range(&key, |op| &op.duration, op.entries) {
-            usual_ns += count * range.median;
+pub(crate) fn entries(entrances: &[(&OpStats, Option<&UsualRequests>)]) -> Entries {
+    let (mut errors, mut requests) = (0, 0);
+    let (mut usual_errors, mut usual_ns) = (Vec::new(), Vec::new());
+    for (op, rest) in entrances {
+        requests += op.entries;
+        errors += op.entry_errors;
+        if let Some(rest) = rest {
+            usual_errors.push(op.entries as f64 * rest.entry_errors as f64 / rest.entries.max(1) as f64);
+            usual_ns.push(op.entries as f64 * rest.typical_ns);
         }
     }
-    let requests = f64::max(requests, 1.0);
+    let requests = requests.max(1) as f64;
     Entries {
-        error_rise: ((errors - usual_errors) / requests).max(0.0),
-        usual_ns: usual_ns / requests,
+        error_rise: ((errors as f64 - sum(usual_errors)) / requests).max(0.0),
+        usual_ns: sum(usual_ns) / requests,
     }
 }

@@ -12,14 +12,16 @@ use epicenter_detect::sampling::thinning;
 use epicenter_detect::silent;
 use epicenter_detect::stats::lack_of_count;
 use epicenter_graph::{Callee, NameId};
-use std::collections::{BTreeMap, BTreeSet};
+use hashbrown::{HashMap, HashSet};
+use std::collections::BTreeMap;
 
 /// Nats from which silence is beyond chance.
 const NATS_MIN: f64 = 10.0;
 /// Share of the usual spans that must be heard of the others.
 const HEARD_MIN: f64 = 0.1;
 
-pub(crate) fn blame(scene: &Scene<'_>, ledger: &mut Ledger) {
+/// `unanswered` are failed calls that nobody answers, by callee.
+pub(crate) fn blame(scene: &Scene<'_>, unanswered: &HashMap<NameId, u64>, ledger: &mut Ledger) {
     let rest = scene.baseline.total();
     let seconds = scene.length.as_secs_f64();
     let per_second = |count: u64| count as f64 / scene.baseline.seconds().max(1e-9);
@@ -28,14 +30,27 @@ pub(crate) fn blame(scene: &Scene<'_>, ledger: &mut Ledger) {
     {
         return;
     }
-    let heard: BTreeSet<NameId> = scene.window.ops.keys().map(|key| key.service).collect();
     let silent: BTreeMap<(&str, NameId), f64> = silent(scene.window, scene.length, scene.baseline)
         .into_iter()
+        .filter(|(_, expected)| lack_of_count(0, *expected) >= NATS_MIN)
         .map(|(service, expected)| ((scene.name(service), service), expected))
+        .collect();
+    if silent.is_empty() {
+        return;
+    }
+    let heard: HashSet<NameId> = scene.window.ops.keys().map(|key| key.service).collect();
+    let edges = scene.baseline.usual_edges();
+    let called: HashSet<NameId> = edges
+        .filter_map(|(key, _)| match key.callee {
+            Callee::Service(callee) if callee != key.caller => Some(callee),
+            _ => None,
+        })
         .collect();
     for ((name, service), expected) in silent {
         let nats = lack_of_count(0, expected);
-        if heard.contains(&service) || nats < NATS_MIN || !is_own_fault(scene, service, &heard) {
+        let is_asked_by_others_alone = !called.contains(&service) && !heard.is_empty();
+        let is_own_fault = unanswered.contains_key(&service) || is_asked_by_others_alone;
+        if heard.contains(&service) || !is_own_fault {
             continue;
         }
         let evidence = Evidence {
@@ -47,20 +62,4 @@ pub(crate) fn blame(scene: &Scene<'_>, ledger: &mut Ledger) {
         };
         ledger.add(scene.service(service), nats, evidence);
     }
-}
-
-fn is_own_fault(scene: &Scene<'_>, service: NameId, heard: &BTreeSet<NameId>) -> bool {
-    let calls_it = |callee: Callee| callee == Callee::Service(service);
-    let mut callers = scene
-        .baseline
-        .total()
-        .edges
-        .keys()
-        .filter(|key| calls_it(key.callee) && key.caller != service);
-    let failing = scene
-        .window
-        .edges
-        .iter()
-        .any(|(key, edge)| calls_it(key.callee) && edge.unanswered_errors > 0);
-    failing || (callers.by_ref().next().is_none() && !heard.is_empty())
 }

@@ -9,6 +9,7 @@ use crate::Scene;
 use crate::blame::Ledger;
 use crate::verdict::Evidence;
 use crate::words::percent;
+use epicenter_detect::Share;
 use epicenter_detect::stats::{divergence, mean_share};
 use epicenter_graph::{NameId, OpKey, OpStats};
 use std::collections::BTreeSet;
@@ -17,65 +18,84 @@ use std::collections::BTreeSet;
 const SPANS_AT_REST_MIN: u64 = 20;
 /// Nats below which a change is chance.
 const NATS_MIN: f64 = 4.0;
+/// Children whose periods are asked, those that moved most: in a large system thousands move by chance.
+const MOVED_MAX: usize = 1_000;
 /// Change of share below which nothing is said.
 const CHANGE_MIN: f64 = 0.1;
 
-pub(crate) fn blame(scene: &Scene<'_>, ledger: &mut Ledger) {
-    let at_rest = |key: &OpKey| {
-        let rest = scene.baseline.total().ops.get(key);
-        rest.filter(|rest| rest.count >= SPANS_AT_REST_MIN)
-    };
-    // Only operations with a child that moved are sorted and asked for their periods.
-    let moved = |key: &OpKey, op: &OpStats| at_rest(key).is_some_and(|rest| children(op, rest).next().is_some());
-    for (key, op) in scene.ops(|key, op| op.count > 0 && moved(key, op)) {
-        let Some(rest) = at_rest(&key) else { continue };
-        let mut children: Vec<(NameId, NameId)> = children(op, rest).collect();
-        children.sort_unstable_by_key(|(service, name)| (scene.name(*service), scene.name(*name)));
-        for child in children {
-            change(scene, &key, (op, rest), child, ledger);
-        }
+/// A child that other shares of the spans of an operation have than at rest.
+#[derive(Debug)]
+pub(crate) struct Moved<'a> {
+    key: OpKey,
+    op: &'a OpStats,
+    rest: &'a OpStats,
+    child: (NameId, NameId),
+    /// At most so many, whatever the periods say.
+    nats: f64,
+}
+
+/// What of an operation may have moved beyond chance.
+pub(crate) fn moved<'a>(scene: &Scene<'a>, key: OpKey, op: &'a OpStats, found: &mut Vec<Moved<'a>>) {
+    let rest = scene.baseline.total().ops.get(&key);
+    if let Some(rest) = rest.filter(|rest| rest.count >= SPANS_AT_REST_MIN && op.count > 0) {
+        let moved = |(child, nats)| Moved {
+            key,
+            op,
+            rest,
+            child,
+            nats,
+        };
+        found.extend(children(op, rest).map(moved));
     }
+}
+
+pub(crate) fn blame(scene: &Scene<'_>, mut moved: Vec<Moved<'_>>, ledger: &mut Ledger) {
+    let name = |moved: &Moved<'_>| {
+        let Moved { key, child, .. } = moved;
+        let op = (scene.names.get(key.service), scene.names.get(key.name), key.kind);
+        (op, scene.names.get(child.0), scene.names.get(child.1))
+    };
+    moved.sort_unstable_by(|a, b| b.nats.total_cmp(&a.nats).then_with(|| name(a).cmp(&name(b))));
+    moved.truncate(MOVED_MAX);
+    moved.iter().for_each(|moved| accuse(scene, moved, ledger));
 }
 
 /// The children that so many more or fewer spans have than at rest that it may mean something.
-fn children<'a>(op: &'a OpStats, rest: &'a OpStats) -> impl Iterator<Item = (NameId, NameId)> + 'a {
+fn children<'a>(op: &'a OpStats, rest: &'a OpStats) -> impl Iterator<Item = ((NameId, NameId), f64)> + 'a {
     let all = op.children.beside(&rest.children);
-    let moved = all.filter(|(_, now, at_rest)| {
-        let share = *now as f64 / op.count.max(1) as f64;
-        let usual = *at_rest as f64 / rest.count.max(1) as f64;
+    let (per_span, per_span_at_rest) = (1.0 / op.count.max(1) as f64, 1.0 / rest.count.max(1) as f64);
+    all.filter_map(move |(child, now, at_rest)| {
+        let share = now as f64 * per_span;
+        let usual = at_rest as f64 * per_span_at_rest;
         if (share - usual).abs() < CHANGE_MIN / 2.0 {
-            return false;
+            return None;
         }
         // The ends of the range lie on either side of the mean, so that the nats against them are no more.
-        let mean = mean_share(*at_rest, rest.count);
-        (share - mean).abs() >= CHANGE_MIN && op.count as f64 * divergence(share, mean) >= NATS_MIN
-    });
-    moved.map(|(child, ..)| child)
+        let mean = mean_share(at_rest, rest.count);
+        let nats = op.count as f64 * divergence(share, mean);
+        ((share - mean).abs() >= CHANGE_MIN && nats >= NATS_MIN).then_some((child, nats))
+    })
 }
 
-fn change(
-    scene: &Scene<'_>,
-    key: &OpKey,
-    (op, rest): (&OpStats, &OpStats),
-    child: (NameId, NameId),
-    ledger: &mut Ledger,
-) {
-    let having = |op: &OpStats| op.children.get(&child).copied().unwrap_or(0);
-    let Some(usual) = scene.baseline.op_share(key, |op| (having(op), op.count), op.count) else {
-        return;
-    };
+fn accuse(scene: &Scene<'_>, moved: &Moved<'_>, ledger: &mut Ledger) {
+    let Moved {
+        key, op, rest, child, ..
+    } = moved;
+    let having = |op: &OpStats| op.children.get(child).copied().unwrap_or(0);
+    let range = scene.baseline.op_share(key, |op| (having(op), op.count), op.count);
+    let Some(Share { mean: usual, low, high, .. }) = range else { return };
     let now = having(op) as f64 / op.count.max(1) as f64;
-    if usual.low <= now && now <= usual.high {
+    if low <= now && now <= high {
         return;
     }
     let least = 0.5 / (rest.count as f64 + 1.0);
-    let reference = now.clamp(usual.low, usual.high).clamp(least, 1.0 - least);
+    let reference = now.clamp(low, high).clamp(least, 1.0 - least);
     let nats = op.count as f64 * divergence(now, reference);
     if nats < NATS_MIN {
         return;
     }
-    let (culprit, how) = match last_before_stop(scene, key, (op, rest), usual.mean - now) {
-        Some(last) if now < usual.mean => (last, "the work ends early, after"),
+    let (culprit, how) = match last_before_stop(scene, moved, usual - now) {
+        Some(last) if now < usual => (last, "the work ends early, after"),
         _ => (key.service, "the calls change in"),
     };
     let text = format!(
@@ -85,14 +105,14 @@ fn change(
         scene.name(key.service),
         scene.name(child.1),
         scene.name(child.0),
-        percent(usual.mean),
+        percent(usual),
         scene.name(culprit)
     );
     let evidence = Evidence {
         kind: "structure".to_owned(),
         text,
         value: now,
-        baseline: usual.mean,
+        baseline: usual,
         trace_ids: op.slowest.traces().collect(),
     };
     ledger.at_least(scene.service(culprit), nats, evidence);
@@ -100,7 +120,7 @@ fn change(
 
 /// The other service whose child is now the last one in more than half of the spans that miss something, and twice as
 /// often as at rest.
-fn last_before_stop(scene: &Scene<'_>, key: &OpKey, (op, rest): (&OpStats, &OpStats), missing: f64) -> Option<NameId> {
+fn last_before_stop(scene: &Scene<'_>, Moved { key, op, rest, .. }: &Moved<'_>, missing: f64) -> Option<NameId> {
     let share =
         |op: &OpStats, last: &NameId| op.last_child.get(last).copied().unwrap_or(0) as f64 / op.count.max(1) as f64;
     let lasts: BTreeSet<(&str, NameId)> = op.last_child.keys().map(|id| (scene.name(*id), *id)).collect();

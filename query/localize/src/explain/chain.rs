@@ -11,7 +11,7 @@ use crate::Scene;
 use epicenter_graph::{Callee, Entity, EntityKind};
 use std::collections::BTreeMap;
 
-pub(super) fn of(scene: &Scene<'_>, ways: &Ways<'_>, suffering: &[Suffering<'_>], culprit: &Entity) -> Vec<Entity> {
+pub(super) fn of(scene: &Scene<'_>, ways: &Ways, suffering: &[Suffering<'_>], culprit: &Entity) -> Vec<Entity> {
     let ends = places(scene, culprit);
     let hops = ways.hops_to(&ends);
     let mut chain = Vec::new();
@@ -40,7 +40,7 @@ fn is_behind_its_service(entity: &Entity) -> bool {
 }
 
 /// The service that is entered where most requests suffer of those that reach the culprit, else the nearest entry.
-fn start(scene: &Scene<'_>, ways: &Ways<'_>, hops: &Hops, suffering: &[Suffering<'_>]) -> Option<Callee> {
+fn start(scene: &Scene<'_>, ways: &Ways, hops: &Hops, suffering: &[Suffering<'_>]) -> Option<Callee> {
     let mut felt: Option<(f64, Callee)> = None;
     for (key, op, impact) in suffering.iter().filter(|(_, op, _)| op.roots > 0) {
         let (node, harm) = (Callee::Service(key.service), impact * op.roots as f64);

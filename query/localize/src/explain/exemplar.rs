@@ -32,8 +32,10 @@ pub(super) fn of(scene: &Scene<'_>, culprit: &Suspect, chain: &[Entity]) -> Comp
 fn seen_bad(scene: &Scene<'_>, culprit: &Entity) -> Option<TraceId> {
     let places = places(scene, culprit);
     let is_it = |node: Callee| places.binary_search(&node).is_ok();
-    let ops = scene.ops(|key, _| is_it(Callee::Service(key.service)));
-    let edges = scene.edges(|key, _| is_it(key.callee));
+    let ops = scene.window.ops.iter().map(|(key, op)| (*key, op));
+    let ops = scene.ops_by_name(ops.filter(|(key, _)| is_it(Callee::Service(key.service))));
+    let edges = scene.window.edges.iter().map(|(key, edge)| (*key, edge));
+    let edges = scene.edges_by_name(edges.filter(|(key, _)| is_it(key.callee)));
     let first = |mut exemplars: Box<dyn Iterator<Item = &Exemplars> + '_>| {
         exemplars.find_map(|exemplars| exemplars.traces().next())
     };

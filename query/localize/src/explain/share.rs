@@ -16,7 +16,7 @@ use super::ways::{Ways, places};
 use crate::Scene;
 use epicenter_graph::{Callee, Entity};
 
-pub(super) fn of(scene: &Scene<'_>, ways: &Ways<'_>, suffering: &[Suffering<'_>], suspect: &Entity) -> f64 {
+pub(super) fn of(scene: &Scene<'_>, ways: &Ways, suffering: &[Suffering<'_>], suspect: &Entity) -> f64 {
     let entries = || suffering.iter().filter(|(_, op, _)| op.roots > 0);
     let felt = |(_, op, impact): &Suffering<'_>| impact * op.roots as f64;
     let all: f64 = entries().map(felt).sum();
@@ -34,7 +34,7 @@ pub(super) fn of(scene: &Scene<'_>, ways: &Ways<'_>, suffering: &[Suffering<'_>]
 }
 
 /// Requests that suffer at the suspect.
-fn own(ways: &Ways<'_>, suffering: &[Suffering<'_>], places: &[Callee]) -> f64 {
+fn own(ways: &Ways, suffering: &[Suffering<'_>], places: &[Callee]) -> f64 {
     let is_it = |node: Callee| places.binary_search(&node).is_ok();
     let entering = suffering.iter().filter(|(key, ..)| is_it(Callee::Service(key.service)));
     let entering: f64 = entering.map(|(_, op, impact)| impact * op.entries as f64).sum();

@@ -7,7 +7,8 @@
 
 use super::share;
 use super::ways::Ways;
-use super::{Compared, chain, exemplar};
+use super::{Compared, Suffering, chain, exemplar};
+use crate::survey::Survey;
 use crate::verdict::{Evidence, Suspect};
 use crate::{Scene, shaken};
 use epicenter_detect::Baseline;
@@ -81,6 +82,12 @@ struct World {
     baseline: Baseline,
 }
 
+fn looked_at<'a>(scene: &Scene<'a>) -> (Ways, Vec<Suffering<'a>>) {
+    let survey = Survey::of(scene);
+    let ways = Ways::of(scene, &survey.edges);
+    (ways, shaken::by_name(scene, survey.ops.suffering))
+}
+
 impl World {
     fn new(calls: &[(&str, &str, u64)], requests: &[(&str, u64, u64)]) -> Self {
         let mut names = Names::default();
@@ -110,19 +117,21 @@ impl World {
 
     fn chain(&self, culprit: &Entity) -> Vec<String> {
         let scene = self.scene();
-        let suffering = shaken::suffering(&scene);
-        let chain = chain::of(&scene, &Ways::of(&scene), &suffering, culprit);
+        let (ways, suffering) = looked_at(&scene);
+        let chain = chain::of(&scene, &ways, &suffering, culprit);
         chain.into_iter().map(|entity| entity.name).collect()
     }
 
     fn share(&self, suspect: &Entity) -> f64 {
         let scene = self.scene();
-        share::of(&scene, &Ways::of(&scene), &shaken::suffering(&scene), suspect)
+        let (ways, suffering) = looked_at(&scene);
+        share::of(&scene, &ways, &suffering, suspect)
     }
 
     fn compared(&self, culprit: Entity, evidence: Vec<Evidence>) -> Compared {
         let scene = self.scene();
-        let chain = chain::of(&scene, &Ways::of(&scene), &shaken::suffering(&scene), &culprit);
+        let (ways, suffering) = looked_at(&scene);
+        let chain = chain::of(&scene, &ways, &suffering, &culprit);
         let suspect = Suspect {
             entity: culprit,
             score: 1.0,

@@ -2,70 +2,68 @@
 //! publishes through the queue to who consumes.
 
 use crate::Scene;
-use crate::calls::fare;
-use epicenter_detect::UsualCalls;
-use epicenter_graph::{Callee, Dimension, Direction, EdgeStats, Entity, EntityKind, NameId, PeerKind};
-use hashbrown::HashMap;
+use crate::order::sum;
+use crate::survey::Edges;
+use epicenter_graph::{Callee, Dimension, Direction, EdgeKey, Entity, EntityKind, NameId, PeerKind};
+use hashbrown::{HashMap, HashSet};
 use std::collections::VecDeque;
 
 /// Hops walked at most, which is the longest chain.
 pub(super) const HOPS_MAX: u32 = 32;
 
-/// One kind of calls of one node to another, now and at rest.
+/// One kind of calls of one node to another, now or at rest.
 #[derive(Clone, Copy, Debug)]
-struct Way<'a> {
+struct Way {
     from: u32,
     to: u32,
-    now: Option<&'a EdgeStats>,
-    rest: Option<&'a UsualCalls>,
-}
-
-impl Way<'_> {
     /// Calls now that fail beyond the usual or are late.
-    fn bad(&self) -> f64 {
-        self.now.map_or(0.0, |now| fare(now, self.rest).bad)
-    }
+    bad: f64,
 }
 
 /// The graph. Numbers are places in `nodes` and mean nothing outside.
 #[derive(Debug, Default)]
-pub(super) struct Ways<'a> {
+pub(super) struct Ways {
     nodes: Vec<Callee>,
     numbers: HashMap<Callee, u32>,
-    /// By caller.
-    down: Vec<Way<'a>>,
-    /// Callee and place in `down`, by callee.
-    up: Vec<(u32, u32)>,
+    ways: Vec<Way>,
+    /// The same by caller and then callee, and by callee.
+    down: Grouped,
+    up: Grouped,
 }
 
-impl<'a> Ways<'a> {
-    pub(super) fn of(scene: &Scene<'a>) -> Self {
+impl Ways {
+    /// The ways now and at rest.
+    pub(super) fn of(scene: &Scene<'_>, edges: &Edges<'_>) -> Self {
         let mut ways = Self::default();
         let (now, rest) = (scene.window, scene.baseline.total());
-        for (key, edge) in &now.edges {
-            let at_rest = scene.baseline.usual_calls(key);
-            ways.add(Callee::Service(key.caller), key.callee, Some(edge), at_rest);
+        for (key, _) in &edges.calls {
+            let bad = edges.bad.get(key).copied().unwrap_or(0.0);
+            ways.add(Callee::Service(key.caller), key.callee, bad);
         }
-        for key in rest.edges.keys().filter(|key| !now.edges.contains_key(*key)) {
-            ways.add(Callee::Service(key.caller), key.callee, None, None);
+        let usual = scene.baseline.usual_edges();
+        if usual.len() > edges.usual {
+            let known: HashSet<&EdgeKey> = edges.calls.iter().map(|(key, _)| key).collect();
+            for (key, _) in usual.filter(|(key, _)| !known.contains(*key)) {
+                ways.add(Callee::Service(key.caller), key.callee, 0.0);
+            }
         }
         for key in now.flows.keys().chain(rest.flows.keys()) {
             let (service, queue) = (Callee::Service(key.service), Callee::Peer(PeerKind::Queue, key.queue));
             match key.direction {
-                Direction::Publish => ways.add(service, queue, None, None),
-                Direction::Deliver => ways.add(queue, service, None, None),
+                Direction::Publish => ways.add(service, queue, 0.0),
+                Direction::Deliver => ways.add(queue, service, 0.0),
             }
         }
-        ways.down.sort_unstable_by_key(|way| (way.from, way.to));
-        ways.up = ways.down.iter().zip(0..).map(|(way, place)| (way.to, place)).collect();
-        ways.up.sort_unstable();
+        let (nodes, all) = (ways.nodes.len(), 0..ways.ways.len() as u32);
+        ways.up = Grouped::new(nodes, all, |way| ways.ways[way as usize].to);
+        ways.down = Grouped::new(nodes, ways.up.places.iter().copied(), |way| ways.ways[way as usize].from);
         ways
     }
 
-    fn add(&mut self, from: Callee, to: Callee, now: Option<&'a EdgeStats>, rest: Option<&'a UsualCalls>) {
+    fn add(&mut self, from: Callee, to: Callee, bad: f64) {
         let (from, to) = (self.number(from), self.number(to));
         if from != to {
-            self.down.push(Way { from, to, now, rest });
+            self.ways.push(Way { from, to, bad });
         }
     }
 
@@ -93,17 +91,19 @@ impl<'a> Ways<'a> {
         Hops(hops)
     }
 
-    fn calls_to(&self, node: u32) -> impl Iterator<Item = &Way<'a>> {
-        let first = self.up.partition_point(|(to, _)| *to < node);
-        let calls = self.up[first..].iter().take_while(move |(to, _)| *to == node);
-        calls.map(|(_, place)| &self.down[*place as usize])
+    fn calls_to(&self, node: u32) -> impl Iterator<Item = &Way> {
+        self.up.of(node).iter().map(|way| &self.ways[*way as usize])
+    }
+
+    fn calls_of(&self, node: u32) -> impl Iterator<Item = &Way> {
+        self.down.of(node).iter().map(|way| &self.ways[*way as usize])
     }
 
     /// Calls to some nodes that fail beyond the usual or are late.
     pub(super) fn bad_calls_to(&self, nodes: &[Callee]) -> f64 {
         let numbers = nodes.iter().filter_map(|node| self.numbers.get(node));
         let calls = numbers.flat_map(|number| self.calls_to(*number));
-        sum(calls.map(Way::bad).collect())
+        sum(calls.map(|way| way.bad).collect())
     }
 
     /// The hops of a node; a node without calls is only at the end of its own way.
@@ -118,14 +118,12 @@ impl<'a> Ways<'a> {
             return Vec::new();
         };
         let left = hops.0[*number as usize].unwrap_or(0);
-        let first = self.down.partition_point(|way| way.from < *number);
-        let calls = self.down[first..].iter().take_while(|way| way.from == *number);
+        let calls = self.calls_of(*number);
         let mut nearer: Vec<(u32, Vec<f64>)> = Vec::new();
         for way in calls.filter(|way| left > 0 && hops.0[way.to as usize] == Some(left - 1)) {
-            let harm = way.bad();
             match nearer.last_mut() {
-                Some((to, harms)) if *to == way.to => harms.push(harm),
-                _ => nearer.push((way.to, vec![harm])),
+                Some((to, harms)) if *to == way.to => harms.push(way.bad),
+                _ => nearer.push((way.to, vec![way.bad])),
             }
         }
         let node = |(to, harms): (u32, Vec<f64>)| (self.nodes[to as usize], sum(harms));
@@ -133,10 +131,35 @@ impl<'a> Ways<'a> {
     }
 }
 
-/// A sum of fractions depends on their order.
-fn sum(mut fractions: Vec<f64>) -> f64 {
-    fractions.sort_unstable_by(f64::total_cmp);
-    fractions.iter().sum()
+/// Ways grouped by a node of theirs, in each group in the order in which they came.
+#[derive(Debug, Default)]
+struct Grouped {
+    /// Where the group of each node begins in `places`, and where the last one ends.
+    begins: Vec<u32>,
+    places: Vec<u32>,
+}
+
+impl Grouped {
+    fn new(nodes: usize, ways: impl Iterator<Item = u32> + Clone, node: impl Fn(u32) -> u32) -> Self {
+        let mut begins = vec![0; nodes + 1];
+        ways.clone().for_each(|way| begins[node(way) as usize + 1] += 1);
+        for at in 0..nodes {
+            begins[at + 1] += begins[at];
+        }
+        let mut next = begins.clone();
+        let mut places = vec![0; begins.last().copied().unwrap_or(0) as usize];
+        for way in ways {
+            let at = &mut next[node(way) as usize];
+            places[*at as usize] = way;
+            *at += 1;
+        }
+        Self { begins, places }
+    }
+
+    fn of(&self, node: u32) -> &[u32] {
+        let node = node as usize;
+        &self.places[self.begins[node] as usize..self.begins[node + 1] as usize]
+    }
 }
 
 /// Hops by number of node.

@@ -1,0 +1,161 @@
+//! One look at each operation and edge of the window, for all methods: most are as usual, and the methods look closer at the
+//! others only.
+//!
+//! What is found is in no order that means anything; who takes it sorts it by names. Cost: for each operation and edge one
+//! question to what is usual, and a walk over two sketches, in several threads where there are many.
+
+use crate::Scene;
+use crate::spread::spread;
+use crate::structure::Moved;
+use crate::{calls, edge_gap, self_time, shaken, structure};
+use epicenter_detect::UsualRequests;
+use epicenter_graph::{Callee, EdgeKey, EdgeStats, NameId, OpKey, OpStats};
+use hashbrown::HashMap;
+
+/// What is out of the ordinary in a window.
+#[derive(Debug)]
+pub(crate) struct Survey<'a> {
+    pub(crate) ops: Ops<'a>,
+    pub(crate) edges: Edges<'a>,
+}
+
+/// Operations.
+#[derive(Debug, Default)]
+pub(crate) struct Ops<'a> {
+    /// Spans without parents: requests, where traces are whole.
+    pub(crate) roots: u64,
+    /// Requests of each service that has any.
+    pub(crate) entries: HashMap<NameId, u64>,
+    /// Whose self time may have grown.
+    pub(crate) longer: Vec<(OpKey, &'a OpStats)>,
+    /// That complain with no complaint below.
+    pub(crate) complaining: Vec<(OpKey, &'a OpStats)>,
+    /// Children that other shares of the spans of an operation have than at rest.
+    pub(crate) moved: Vec<Moved<'a>>,
+    /// At which requests enter the system, with what is usual there.
+    pub(crate) entrances: Vec<(&'a OpStats, Option<&'a UsualRequests>)>,
+    /// At which requests suffer, with the share that does.
+    pub(crate) suffering: Vec<(OpKey, &'a OpStats, f64)>,
+}
+
+/// Edges.
+#[derive(Debug, Default)]
+pub(crate) struct Edges<'a> {
+    /// All of them, with how many calls there were.
+    pub(crate) calls: Vec<(EdgeKey, u64)>,
+    /// How many of them were called at rest too.
+    pub(crate) usual: usize,
+    /// Calls whose client span has neither parent nor child.
+    loose: u64,
+    /// Calls that fail beyond the usual or are late, where there are any.
+    pub(crate) bad: HashMap<EdgeKey, f64>,
+    /// Whose gap may have grown.
+    pub(crate) longer: Vec<(EdgeKey, &'a EdgeStats)>,
+    /// With failed calls below which nothing complains.
+    pub(crate) failing: Vec<(EdgeKey, &'a EdgeStats)>,
+    /// Failed calls with no span behind them, by the service that is called.
+    pub(crate) unanswered: HashMap<NameId, u64>,
+}
+
+impl<'a> Survey<'a> {
+    pub(crate) fn of(scene: &Scene<'a>) -> Self {
+        let ops: Vec<_> = scene.window.ops.iter().collect();
+        let edges: Vec<_> = scene.window.edges.iter().collect();
+        let ops = spread(&ops, |part| Ops::of(scene, part));
+        let edges = spread(&edges, |part| Edges::of(scene, part));
+        Self {
+            ops: ops.into_iter().reduce(Ops::and).unwrap_or_default(),
+            edges: edges.into_iter().reduce(Edges::and).unwrap_or_default(),
+        }
+    }
+}
+
+impl<'a> Ops<'a> {
+    fn of(scene: &Scene<'a>, ops: &[(&'a OpKey, &'a OpStats)]) -> Self {
+        let mut found = Self::default();
+        for (key, op) in ops.iter().copied() {
+            found.roots += op.roots;
+            let rest = scene.baseline.usual_requests(key);
+            if self_time::may_have_grown(op, rest) {
+                found.longer.push((*key, op));
+            }
+            if op.own_complaints > 0 {
+                found.complaining.push((*key, op));
+            }
+            structure::moved(scene, *key, op, &mut found.moved);
+            if op.roots > 0 {
+                found.entrances.push((op, rest));
+            }
+            if op.entries > 0 {
+                *found.entries.entry(key.service).or_default() += op.entries;
+            }
+            let impact = shaken::impact(op, rest);
+            if impact > 0.0 {
+                found.suffering.push((*key, op, impact));
+            }
+        }
+        found
+    }
+
+    fn and(mut self, other: Self) -> Self {
+        self.roots += other.roots;
+        add(&mut self.entries, other.entries);
+        self.longer.extend(other.longer);
+        self.complaining.extend(other.complaining);
+        self.moved.extend(other.moved);
+        self.entrances.extend(other.entrances);
+        self.suffering.extend(other.suffering);
+        self
+    }
+}
+
+impl<'a> Edges<'a> {
+    fn of(scene: &Scene<'a>, edges: &[(&'a EdgeKey, &'a EdgeStats)]) -> Self {
+        let mut found = Self::default();
+        for (key, edge) in edges.iter().copied() {
+            found.calls.push((*key, edge.count));
+            found.loose += edge.loose;
+            let rest = scene.baseline.usual_calls(key);
+            found.usual += usize::from(rest.is_some());
+            let bad = calls::bad(edge, rest);
+            if bad > 0.0 {
+                found.bad.insert(*key, bad);
+            }
+            if edge_gap::may_have_grown(edge, rest) {
+                found.longer.push((*key, edge));
+            }
+            if edge.own_errors > 0 && edge.loose == 0 {
+                found.failing.push((*key, edge));
+            }
+            if let Callee::Service(callee) = key.callee
+                && edge.unanswered_errors > 0
+            {
+                *found.unanswered.entry(callee).or_default() += edge.unanswered_errors;
+            }
+        }
+        found
+    }
+
+    fn and(mut self, other: Self) -> Self {
+        self.calls.extend(other.calls);
+        self.usual += other.usual;
+        self.loose += other.loose;
+        self.bad.extend(other.bad);
+        self.longer.extend(other.longer);
+        self.failing.extend(other.failing);
+        add(&mut self.unanswered, other.unanswered);
+        self
+    }
+
+    /// Whether client and server spans are not linked: most calls have neither parent nor child.
+    pub(crate) fn is_mesh(&self) -> bool {
+        let calls: u64 = self.calls.iter().map(|(_, calls)| calls).sum();
+        calls > 0 && 2 * self.loose > calls
+    }
+}
+
+fn add(sums: &mut HashMap<NameId, u64>, others: HashMap<NameId, u64>) {
+    for (name, count) in others {
+        *sums.entry(name).or_default() += count;
+    }
+}
