@@ -14,6 +14,8 @@ pub struct UsualCalls {
     pub count: u64,
     /// Those that failed.
     pub errors: u64,
+    /// Those that failed with no span behind them.
+    pub unanswered_errors: u64,
     /// Typical duration.
     pub typical_ns: f64,
     /// Duration that 95 % do not exceed.
@@ -28,6 +30,7 @@ impl UsualCalls {
         Self {
             count: edge.client.count(),
             errors: edge.errors,
+            unanswered_errors: edge.unanswered_errors,
             typical_ns: edge.client.typical(),
             late_ns: edge.client.quantile(LATE_QUANTILE),
             gap_ns: edge.gap.typical(),

@@ -19,6 +19,8 @@ pub(crate) struct Reason {
 pub(crate) struct Case {
     pub(crate) score: f64,
     pub(crate) reasons: Vec<Reason>,
+    /// Sum of the weights of all reasons of a kind, also of those that are not kept.
+    weights: Vec<(String, f64)>,
 }
 
 /// Who is suspected, and how much, in the unit of the method.
@@ -29,6 +31,10 @@ pub(crate) struct Ledger {
 
 impl Case {
     pub(crate) fn note(&mut self, weight: f64, evidence: Evidence) {
+        match self.weights.iter_mut().find(|(kind, _)| *kind == evidence.kind) {
+            Some((_, sum)) => *sum += weight,
+            None => self.weights.push((evidence.kind.clone(), weight)),
+        }
         self.reasons.push(Reason { weight, evidence });
         self.reasons.sort_by(|a, b| b.weight.total_cmp(&a.weight));
         self.reasons.truncate(REASONS_MAX);
@@ -36,11 +42,8 @@ impl Case {
 
     /// Sum of the weights of the reasons of a kind.
     pub(crate) fn weight_of(&self, kind: &str) -> f64 {
-        self.reasons
-            .iter()
-            .filter(|reason| reason.evidence.kind == kind)
-            .map(|reason| reason.weight)
-            .sum()
+        let of_kind = self.weights.iter().find(|(known, _)| known == kind);
+        of_kind.map_or(0.0, |(_, sum)| *sum)
     }
 }
 
@@ -68,5 +71,32 @@ impl Ledger {
 
     pub(crate) fn best(&self) -> f64 {
         self.cases.values().map(|case| case.score).fold(0.0, f64::max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_weight_of_a_kind_counts_reasons_that_are_not_kept() {
+        let evidence = |kind: &str| Evidence {
+            kind: kind.to_owned(),
+            text: String::new(),
+            value: 1.0,
+            baseline: 0.0,
+            trace_ids: Vec::new(),
+        };
+        let mut ledger = Ledger::default();
+        let catalog = Entity::service("catalog");
+        for _ in 0..20 {
+            ledger.add(catalog.clone(), 10.0, evidence("self_time"));
+        }
+        ledger.add(catalog.clone(), 70.0, evidence("edge_gap"));
+        let case = &ledger.cases[&catalog];
+        assert_eq!(case.reasons.len(), REASONS_MAX);
+        assert_eq!(case.weight_of("self_time"), 200.0);
+        assert_eq!(case.weight_of("edge_gap"), 70.0);
+        assert_eq!(case.weight_of("silence"), 0.0);
     }
 }

@@ -168,6 +168,13 @@ pub(crate) fn bad(edge: &EdgeStats, rest: Option<&UsualCalls>) -> f64 {
     failed.max(late).max(0.0)
 }
 
+/// Failed calls of an edge that nobody answers, beyond the usual.
+pub(crate) fn unanswered(edge: &EdgeStats, rest: Option<&UsualCalls>) -> u64 {
+    let usual = rest.map_or(0.0, |rest| rest.unanswered_errors as f64 / rest.count.max(1) as f64);
+    edge.unanswered_errors
+        .saturating_sub((usual * edge.count as f64).round() as u64)
+}
+
 fn late(now: &Sketch, rest: &UsualCalls) -> f64 {
     if rest.count < CALLS_AT_REST_MIN || now.typical() < LATE_TIMES * rest.typical_ns {
         return 0.0;

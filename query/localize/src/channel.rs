@@ -118,7 +118,13 @@ fn choose(findings: &Findings) -> (Channel, f64) {
     let (errors, structure) = (findings.errors.best(), findings.structure.best());
     let faults = errors.max(structure);
     let lost = findings.latency.best();
-    let relative = lost / findings.roots as f64 / findings.entries.usual_ns.max(1.0);
+    let usual_ns = findings.entries.usual_ns;
+    // Where nothing is known of the entries, time lost is felt, and no more.
+    let relative = match usual_ns > 0.0 {
+        true => lost / findings.roots as f64 / usual_ns,
+        false if lost > 0.0 => FELT,
+        false => 0.0,
+    };
     let doubtful = if faults < NOTICED_NATS {
         0.0
     } else {

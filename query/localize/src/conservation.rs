@@ -86,3 +86,26 @@ fn calls(scene: &Scene<'_>, failing: &[(EdgeKey, &EdgeStats)], ledger: &mut Ledg
         ledger.add(callee, excess_of_share(edge.own_errors, edge.count, usual), evidence);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stage::Stage;
+    use epicenter_graph::{Entity, EntityKind};
+
+    /// Guarantees: who asks the same store now and then by itself does not hide that the calls of requests fail.
+    #[test]
+    fn a_few_calls_without_parent_hide_no_edge() {
+        let mut stage = Stage::default();
+        stage.calls(("cart", "SELECT", "db:orders"), 1000, 2, 2);
+        stage.rest();
+        stage.calls(("cart", "SELECT", "db:orders"), 1000, 2, 2);
+        let edge = stage.edge("cart", "SELECT", "db:orders");
+        (edge.errors, edge.own_errors, edge.loose) = (999, 999, 1);
+        let scene = stage.scene();
+        let mut ledger = Ledger::default();
+        blame(&scene, &Survey::of(&scene), &mut ledger);
+        let orders = Entity::new(EntityKind::Database, "orders");
+        assert!(ledger.cases[&orders].score > 100.0, "{ledger:?}");
+    }
+}

@@ -15,6 +15,8 @@ use std::collections::BTreeSet;
 
 /// The bad value must be this many times worse than its siblings.
 const TIMES_MIN: f64 = 3.0;
+/// Added to times before they are divided, so that nothing that is too short to be felt is many times worse.
+const FLOOR_NS: f64 = 200_000.0;
 /// Share of failures of the bad value from which it is bad.
 const FAILING_MIN: f64 = 0.1;
 /// Requests needed on either side.
@@ -176,8 +178,37 @@ fn worst(scene: &Scene<'_>, service: NameId, dimension: Dimension, channel: Chan
             bad: measure(stats) as f64 / stats.entries as f64,
             rest: (total - measure(stats)) as f64 / (entries - stats.entries) as f64,
         })
-        .filter(|worst| {
-            worst.bad >= TIMES_MIN * worst.rest && (channel == Channel::Latency || worst.bad >= FAILING_MIN)
+        .filter(|worst| match channel {
+            Channel::Faults => worst.bad >= TIMES_MIN * worst.rest && worst.bad >= FAILING_MIN,
+            Channel::Latency => worst.bad + FLOOR_NS >= TIMES_MIN * (worst.rest + FLOOR_NS),
         })
         .max_by(|a, b| a.bad.total_cmp(&b.bad))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stage::Stage;
+
+    fn worst_node(stage: &Stage, service: &str) -> Option<String> {
+        let scene = stage.scene();
+        let worst = worst(&scene, stage.id(service), Dimension::Node, Channel::Latency)?;
+        Some(scene.name(worst.value).to_owned())
+    }
+
+    #[test]
+    fn what_takes_no_time_is_nowhere_worse() {
+        let mut stage = Stage::default();
+        for (service, node, us) in [
+            ("ingress", "n1", 0),
+            ("ingress", "n2", 1),
+            ("cart", "n1", 900),
+            ("cart", "n2", 90_000),
+        ] {
+            let stats = stage.dimension(service, Dimension::Node, node);
+            (stats.entries, stats.self_ns) = (100, 100 * us * 1_000);
+        }
+        assert_eq!(worst_node(&stage, "ingress"), None);
+        assert_eq!(worst_node(&stage, "cart").as_deref(), Some("n2"));
+    }
 }

@@ -11,6 +11,7 @@ use crate::verdict::Evidence;
 use crate::words::duration;
 use epicenter_detect::UsualCalls;
 use epicenter_graph::{Callee, EdgeKey, EdgeStats, Entity};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An edge counts for the incidence when its excess is at least this share of the largest.
@@ -85,7 +86,8 @@ pub(crate) fn may_have_grown(edge: &EdgeStats, rest: Option<&UsualCalls>) -> boo
 }
 
 pub(crate) fn blame(scene: &Scene<'_>, longer: &[(EdgeKey, &EdgeStats)], ledger: &mut Ledger) {
-    let mut excess: BTreeMap<(Entity, Entity), Excess> = BTreeMap::new();
+    // With what the calls lose of which the evidence tells: those that lose most.
+    let mut found: BTreeMap<(Entity, Entity), (Excess, f64)> = BTreeMap::new();
     let mut ends = BTreeSet::new();
     for (key, edge) in scene.edges_by_name(longer.iter().copied()) {
         let pair = (scene.service(key.caller), scene.callee(key.callee));
@@ -106,18 +108,27 @@ pub(crate) fn blame(scene: &Scene<'_>, longer: &[(EdgeKey, &EdgeStats)], ledger:
             duration(range.median)
         );
         ends.extend([Callee::Service(key.caller), key.callee]);
-        let entry = excess.entry(pair).or_insert_with(|| Excess {
-            weight: 0.0,
-            evidence: Evidence {
-                kind: "edge_gap".to_owned(),
-                text,
-                value: now,
-                baseline: range.median,
-                trace_ids: edge.slowest.traces().collect(),
-            },
-        });
-        entry.weight += weight;
+        let evidence = Evidence {
+            kind: "edge_gap".to_owned(),
+            text,
+            value: now,
+            baseline: range.median,
+            trace_ids: edge.slowest.traces().collect(),
+        };
+        match found.entry(pair) {
+            Entry::Vacant(new) => {
+                new.insert((Excess { weight, evidence }, weight));
+            }
+            Entry::Occupied(mut known) => {
+                let (excess, most) = known.get_mut();
+                excess.weight += weight;
+                if weight > *most {
+                    (excess.evidence, *most) = (evidence, weight);
+                }
+            }
+        }
     }
+    let excess = found.into_iter().map(|(pair, (excess, _))| (pair, excess)).collect();
     // Only edges that touch an anomalous one matter for its ends.
     let touched = scene.window.edges.keys();
     let touched = touched.filter(|key| ends.contains(&Callee::Service(key.caller)) || ends.contains(&key.callee));
@@ -128,5 +139,31 @@ pub(crate) fn blame(scene: &Scene<'_>, longer: &[(EdgeKey, &EdgeStats)], ledger:
     for (pair, e) in excess {
         let culprit = culprits.remove(&pair).unwrap_or(pair.1);
         ledger.add(culprit, e.weight, e.evidence);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stage::Stage;
+    use crate::survey::Survey;
+
+    #[test]
+    fn the_calls_that_lose_most_are_told() {
+        let mut stage = Stage::default();
+        for ms in [(5, 5), (9, 900)] {
+            if !stage.window.edges.is_empty() {
+                stage.rest();
+            }
+            stage.calls(("web", "GET /a", "cart"), 100, 10 + ms.0, ms.0);
+            stage.calls(("web", "GET /b", "cart"), 100, 10 + ms.1, ms.1);
+        }
+        let scene = stage.scene();
+        let mut ledger = Ledger::default();
+        blame(&scene, &Survey::of(&scene).edges.longer, &mut ledger);
+        let reasons: Vec<_> = ledger.cases.values().flat_map(|case| &case.reasons).collect();
+        assert_eq!(reasons.len(), 1);
+        let evidence = &reasons[0].evidence;
+        assert!(evidence.value > 100.0 * evidence.baseline, "{evidence:?}");
     }
 }

@@ -110,7 +110,7 @@ pub(crate) fn narrow(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
         return false;
     };
     let instance = scene.name(instance).to_owned();
-    if by_new >= REPLACED_MIN * heard.usual {
+    if by_new >= REPLACED_MIN * heard.expected() {
         return false;
     }
     let evidence = Evidence {
@@ -257,51 +257,4 @@ fn heard(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn heard(usual: f64, now: f64, siblings: (f64, f64)) -> Heard {
-        Heard { usual, now, siblings }
-    }
-
-    #[test]
-    fn what_answers_nothing_is_gone_and_what_answers_a_little_less_is_not() {
-        assert!(heard(40.0, 0.0, (40.0, 60.0)).is_gone());
-        assert!(!heard(40.0, 30.0, (40.0, 60.0)).is_gone());
-        assert!(!heard(3.0, 0.0, (40.0, 60.0)).is_gone(), "too little to tell");
-    }
-
-    #[test]
-    fn less_is_expected_where_all_are_asked_less() {
-        assert!(!heard(40.0, 2.0, (40.0, 3.0)).is_gone());
-        assert!(heard(40.0, 0.0, (40.0, 16.0)).is_gone());
-    }
-
-    #[test]
-    fn siblings_that_are_silent_too_are_not_healthy() {
-        assert!(heard(40.0, 0.0, (40.0, 60.0)).has_healthy_siblings());
-        assert!(!heard(40.0, 0.0, (40.0, 5.0)).has_healthy_siblings());
-        assert!(!heard(40.0, 0.0, (0.0, 0.0)).has_healthy_siblings(), "it has none");
-    }
-
-    #[test]
-    fn little_traffic_of_many_services_adds_up() {
-        let names = ["a", "b", "c", "d", "e", "f"];
-        let quiet = |count| names.map(|name| (name, heard(3.0, 0.0, (6.0, 9.0))))[..count].to_vec();
-        let nobody = BTreeMap::new();
-        assert!(is_gone(&quiet(6), &nobody));
-        assert!(!is_gone(&quiet(3), &nobody), "chance");
-        let mut with_one_that_answers = quiet(6);
-        with_one_that_answers.push(("g", heard(8.0, 7.0, (8.0, 8.0))));
-        assert!(!is_gone(&with_one_that_answers, &nobody));
-    }
-
-    #[test]
-    fn less_is_enough_where_those_whose_calls_nobody_answers_run() {
-        let on = ["a", "b"].map(|name| (name, heard(3.0, 0.0, (6.0, 9.0))));
-        let unanswered = |elsewhere| BTreeMap::from([("a", 0.4), ("b", 0.2), ("c", elsewhere)]);
-        assert!(is_gone(&on, &unanswered(0.1)));
-        assert!(!is_gone(&on, &unanswered(0.4)), "others fail too");
-        assert!(!is_gone(&on, &BTreeMap::from([("a", 0.9)])), "one alone");
-    }
-}
+mod tests;

@@ -11,6 +11,8 @@ mod blame;
 mod order;
 mod scene;
 mod spread;
+#[cfg(test)]
+mod stage;
 mod survey;
 mod verdict;
 mod words;
@@ -24,6 +26,7 @@ mod self_time;
 mod silence;
 mod structure;
 
+mod cache;
 mod cause;
 mod channel;
 mod dimension;

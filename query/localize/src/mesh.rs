@@ -31,6 +31,8 @@ const CALLS_MAX: f64 = 3.0;
 const SHARE_MIN: f64 = 0.02;
 /// Usual share of failures where nothing is known of the past.
 const UNKNOWN_SHARE: f64 = 0.02;
+/// Traces told of one flow.
+const TRACES_MAX: usize = 4;
 const VALUES_NOW_MIN: u64 = 2;
 const VALUES_AT_REST_MIN: u64 = 5;
 
@@ -194,7 +196,7 @@ fn failures(
             percent(change.errors_usual),
             percent(inbound.get(&pair.1).map_or(0.0, |callee| callee.errors))
         );
-        let hits = ((change.errors_usual + own) * change.now.count as f64) as u64;
+        let hits = ((change.errors_usual + own) * change.now.count as f64).round() as u64;
         let nats = excess_of_share(hits, change.now.count, change.errors_usual);
         let kind = if inbound.contains_key(&pair.1) {
             "failed_calls"
@@ -225,7 +227,7 @@ fn failures(
             percent(change.errors_usual),
             percent(below)
         );
-        let hits = ((change.errors_usual + own) * change.now.count as f64) as u64;
+        let hits = ((change.errors_usual + own) * change.now.count as f64).round() as u64;
         let nats = excess_of_share(hits, change.now.count, change.errors_usual);
         let evidence = evidence("errors", text, change.errors, change.errors_usual, &change.now.failed);
         faults.add((*service).clone(), nats, evidence);
@@ -246,7 +248,7 @@ fn evidence(kind: &str, text: String, value: f64, baseline: f64, traces: &[Trace
         text,
         value,
         baseline,
-        trace_ids: traces.to_vec(),
+        trace_ids: traces.iter().take(TRACES_MAX).copied().collect(),
     }
 }
 

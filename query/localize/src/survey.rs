@@ -9,7 +9,7 @@ use crate::spread::spread;
 use crate::structure::Moved;
 use crate::{calls, edge_gap, self_time, shaken, structure};
 use epicenter_detect::UsualRequests;
-use epicenter_graph::{Callee, EdgeKey, EdgeStats, NameId, OpKey, OpStats};
+use epicenter_graph::{Callee, EdgeKey, EdgeStats, NameId, OpKey, OpStats, PeerKind};
 use hashbrown::HashMap;
 
 /// What is out of the ordinary in a window.
@@ -45,7 +45,8 @@ pub(crate) struct Edges<'a> {
     pub(crate) calls: Vec<(EdgeKey, u64)>,
     /// How many of them were called at rest too.
     pub(crate) usual: usize,
-    /// Calls whose client span has neither parent nor child.
+    /// Calls to services, and those of them whose client span has neither parent nor child.
+    to_services: u64,
     loose: u64,
     /// Calls that fail beyond the usual or are late, where there are any.
     pub(crate) bad: HashMap<EdgeKey, f64>,
@@ -53,7 +54,7 @@ pub(crate) struct Edges<'a> {
     pub(crate) longer: Vec<(EdgeKey, &'a EdgeStats)>,
     /// With failed calls below which nothing complains.
     pub(crate) failing: Vec<(EdgeKey, &'a EdgeStats)>,
-    /// Failed calls with no span behind them, by the service that is called.
+    /// Failed calls with no span behind them beyond the usual, by the service that is called.
     pub(crate) unanswered: HashMap<NameId, u64>,
 }
 
@@ -114,7 +115,10 @@ impl<'a> Edges<'a> {
         let mut found = Self::default();
         for (key, edge) in edges.iter().copied() {
             found.calls.push((*key, edge.count));
-            found.loose += edge.loose;
+            if matches!(key.callee, Callee::Service(_) | Callee::Peer(PeerKind::Service, _)) {
+                found.to_services += edge.count;
+                found.loose += edge.loose;
+            }
             let rest = scene.baseline.usual_calls(key);
             found.usual += usize::from(rest.is_some());
             let bad = calls::bad(edge, rest);
@@ -124,13 +128,14 @@ impl<'a> Edges<'a> {
             if edge_gap::may_have_grown(edge, rest) {
                 found.longer.push((*key, edge));
             }
-            if edge.own_errors > 0 && edge.loose == 0 {
+            if edge.own_errors > 0 && 2 * edge.loose <= edge.count {
                 found.failing.push((*key, edge));
             }
+            let unanswered = calls::unanswered(edge, rest);
             if let Callee::Service(callee) = key.callee
-                && edge.unanswered_errors > 0
+                && unanswered > 0
             {
-                *found.unanswered.entry(callee).or_default() += edge.unanswered_errors;
+                *found.unanswered.entry(callee).or_default() += unanswered;
             }
         }
         found
@@ -139,6 +144,7 @@ impl<'a> Edges<'a> {
     fn and(mut self, other: Self) -> Self {
         self.calls.extend(other.calls);
         self.usual += other.usual;
+        self.to_services += other.to_services;
         self.loose += other.loose;
         self.bad.extend(other.bad);
         self.longer.extend(other.longer);
@@ -147,15 +153,55 @@ impl<'a> Edges<'a> {
         self
     }
 
-    /// Whether client and server spans are not linked: most calls have neither parent nor child.
+    /// Whether client and server spans are not linked: most calls to services have neither parent nor child. Who asks a store
+    /// now and then by itself has no child either, linked or not.
     pub(crate) fn is_mesh(&self) -> bool {
-        let calls: u64 = self.calls.iter().map(|(_, calls)| calls).sum();
-        calls > 0 && 2 * self.loose > calls
+        2 * self.loose > self.to_services
     }
 }
 
 fn add(sums: &mut HashMap<NameId, u64>, others: HashMap<NameId, u64>) {
     for (name, count) in others {
         *sums.entry(name).or_default() += count;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stage::Stage;
+
+    fn is_mesh(calls: &[(&str, u64, u64)]) -> bool {
+        let mut stage = Stage::default();
+        for (callee, count, loose) in calls {
+            let edge = stage.edge("web", "GET", callee);
+            (edge.count, edge.loose) = (*count, *loose);
+        }
+        Survey::of(&stage.scene()).edges.is_mesh()
+    }
+
+    #[test]
+    fn sidecars_are_a_mesh_and_pollers_of_stores_are_none() {
+        assert!(is_mesh(&[("host:cart", 100, 99)]));
+        assert!(is_mesh(&[("cart", 100, 60), ("db:orders", 100, 0)]));
+        assert!(!is_mesh(&[("cart", 75, 0), ("db:outbox", 100, 100)]));
+        assert!(!is_mesh(&[]));
+    }
+
+    #[test]
+    fn what_is_unanswered_at_rest_too_is_nothing_new() {
+        let mut stage = Stage::default();
+        let calls = |stage: &mut Stage, unanswered| {
+            stage.calls(("web", "GET", "ads"), 100, 5, 1);
+            let edge = stage.edge("web", "GET", "ads");
+            (edge.errors, edge.unanswered_errors) = (unanswered, unanswered);
+        };
+        calls(&mut stage, 10);
+        stage.rest();
+        calls(&mut stage, 10);
+        assert!(Survey::of(&stage.scene()).edges.unanswered.is_empty());
+        calls(&mut stage, 60);
+        let unanswered = Survey::of(&stage.scene()).edges.unanswered;
+        assert_eq!(unanswered.get(&stage.id("ads")), Some(&40), "of 200 calls");
     }
 }
