@@ -155,19 +155,18 @@ impl Baseline {
         self.seconds
     }
 
-    /// How many a second of what `count` counts of an operation: the mean, and the highest of any period.
-    pub fn op_rate(&self, key: &OpKey, count: impl Fn(&OpStats) -> u64) -> (f64, f64) {
-        let rate = |(number, op): &(u32, OpStats)| {
-            let length = self.periods[(number - self.first) as usize].length;
-            count(op) as f64 / length.as_secs_f64().max(1e-9)
-        };
-        let high = self.ops.of(key).iter().map(rate).fold(0.0, f64::max);
-        (self.mean_rate(|w| w.ops.get(key).map_or(0, &count)), high)
+    /// How many a second of what `count` counts of an operation, over everything at rest.
+    pub fn mean_rate(&self, key: &OpKey, count: impl Fn(&OpStats) -> f64) -> f64 {
+        self.total.ops.get(key).map_or(0.0, count) / self.seconds.max(1e-9)
     }
 
-    /// How many a second of what `count` counts of everything at rest.
-    pub fn mean_rate(&self, count: impl Fn(&Window) -> u64) -> f64 {
-        count(&self.total) as f64 / self.seconds.max(1e-9)
+    /// The same in the period in which it is highest.
+    pub fn high_rate(&self, key: &OpKey, count: impl Fn(&OpStats) -> f64) -> f64 {
+        let rate = |(number, op): &(u32, OpStats)| {
+            let length = self.periods[(number - self.first) as usize].length;
+            count(op) / length.as_secs_f64().max(1e-9)
+        };
+        self.ops.of(key).iter().map(rate).fold(0.0, f64::max)
     }
 
     /// The usual range of a duration of an operation, if there is any; `now` is how many values it is compared with.

@@ -93,6 +93,19 @@ mod tests {
         assert_eq!(surge((1600, 1), (100, 16)), None);
     }
 
+    /// Guarantees: periods of which all was kept do not make a surge look small when one in sixteen is kept.
+    #[test]
+    fn a_surge_is_seen_after_the_sampling_changed() {
+        let mut names = Names::default();
+        let mut baseline = Baseline::default();
+        for rest in [(1600, 1), (1600, 1), (100, 16), (100, 16)] {
+            baseline.push(window(&mut names, rest.0, rest.1), SECONDS);
+        }
+        let found = surges(&window(&mut names, 400, 16), SECONDS, &baseline, &names);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].rate_per_s, 640.0);
+    }
+
     #[test]
     fn a_surge_is_told_in_requests_that_there_were() {
         assert_eq!(surge((100, 16), (1000, 16)), Some((1600.0, 160.0)));

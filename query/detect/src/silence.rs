@@ -57,6 +57,7 @@ pub fn silent(window: &Window, length: DurationNs, baseline: &Baseline) -> BTree
     if silent.is_empty() {
         return silent;
     }
+    let thinning = thinning(window, baseline.total()).min(1.0);
     let kept = |service: &NameId, usual: u64| {
         let heard = now.get(service).copied().unwrap_or(0) as f64;
         (heard / (usual as f64 * scale).max(1e-9)).min(1.0)
@@ -75,7 +76,7 @@ pub fn silent(window: &Window, length: DurationNs, baseline: &Baseline) -> BTree
     edges.sort_unstable_by_key(|(_, key, _)| *key);
     for (callee, key, count) in edges {
         // A caller without entries of its own begins its work by itself: nothing tells that it does less.
-        let share = usual.get(&key.caller).map_or(1.0, |usual| kept(&key.caller, *usual));
+        let share = usual.get(&key.caller).map_or(thinning, |usual| kept(&key.caller, *usual));
         let sum = calls.entry(callee).or_default();
         sum.0 += count as f64;
         sum.1 += count as f64 * share;

@@ -33,14 +33,12 @@ pub fn surges(window: &Window, length: DurationNs, baseline: &Baseline, names: &
     let entries = window.ops.iter().filter(|(key, op)| op.roots > 0 && key.kind != SpanKind::Consumer);
     for (key, op) in entries {
         let rate = arrivals(op) / seconds;
-        let at_rest = baseline.total().ops.get(key).map_or(1.0, weight);
-        let usual = at_rest * baseline.mean_rate(|w| w.ops.get(key).map_or(0, |op| op.roots));
-        // Nearly every entry ends here, before the periods are asked: the highest of them is no lower than their mean.
-        if rate < TIMES_MIN * usual * (1.0 - 1e-9) {
+        let mean = baseline.mean_rate(key, arrivals);
+        // Nearly every entry ends here, before the periods are asked.
+        if rate < TIMES_MIN * mean * (1.0 - 1e-9) {
             continue;
         }
-        let (mean, high) = baseline.op_rate(key, |op| op.roots);
-        let (mean, high) = (at_rest * mean, at_rest * high);
+        let high = baseline.high_rate(key, arrivals);
         let nats = excess_of_count(op.roots, high * seconds / weight(op));
         if mean > 0.0 && rate >= TIMES_MIN * high && nats >= NATS_MIN {
             found.push(Surge {
