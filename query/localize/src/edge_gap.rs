@@ -80,16 +80,18 @@ pub(crate) fn culprits(
     culprits
 }
 
-/// Whether the gap grew against everything at rest together.
-pub(crate) fn may_have_grown(edge: &EdgeStats, rest: Option<&UsualCalls>) -> bool {
-    edge.gap.count() >= VALUES_NOW_MIN && rest.is_some_and(|rest| edge.gap.typical() >= GREW_MIN * rest.gap_ns)
+/// What is lost against everything at rest together, in nanoseconds, where the gap grew.
+pub(crate) fn lost(edge: &EdgeStats, rest: Option<&UsualCalls>) -> Option<f64> {
+    let rest = rest.filter(|_| edge.gap.count() >= VALUES_NOW_MIN)?;
+    let now = edge.gap.typical();
+    (now >= GREW_MIN * rest.gap_ns).then(|| (now - rest.gap_ns) * edge.gap.count() as f64)
 }
 
-pub(crate) fn blame(scene: &Scene<'_>, longer: &[(EdgeKey, &EdgeStats)], ledger: &mut Ledger) {
+pub(crate) fn blame(scene: &Scene<'_>, longer: &[(EdgeKey, &EdgeStats, f64)], ledger: &mut Ledger) {
     // With what the calls lose of which the evidence tells: those that lose most.
     let mut found: BTreeMap<(Entity, Entity), (Excess, f64)> = BTreeMap::new();
     let mut ends = BTreeSet::new();
-    for (key, edge) in scene.edges_by_name(longer.iter().copied()) {
+    for (key, edge) in scene.edges_by_name(longer.iter().map(|(key, edge, _)| (*key, *edge))) {
         let pair = (scene.service(key.caller), scene.callee(key.callee));
         let count = edge.gap.count();
         let Some(range) = scene.baseline.edge_range(&key, |edge| &edge.gap, count) else {

@@ -20,10 +20,11 @@ pub(crate) const VALUES_NOW_MIN: u64 = 2;
 /// Growth against everything at rest together, below which the periods are not looked at one by one.
 pub(crate) const GREW_MIN: f64 = 1.1;
 
-/// Whether it grew against everything at rest together.
-pub(crate) fn may_have_grown(op: &OpStats, rest: Option<&UsualRequests>) -> bool {
-    op.self_time.count() >= VALUES_NOW_MIN
-        && rest.is_some_and(|rest| op.self_time.typical() >= GREW_MIN * rest.work_ns)
+/// What is lost against everything at rest together, in nanoseconds, where the self time grew.
+pub(crate) fn lost(op: &OpStats, rest: Option<&UsualRequests>) -> Option<f64> {
+    let rest = rest.filter(|_| op.self_time.count() >= VALUES_NOW_MIN)?;
+    let now = op.self_time.typical();
+    (now >= GREW_MIN * rest.work_ns).then(|| (now - rest.work_ns) * op.self_time.count() as f64)
 }
 
 /// An operation whose self time is out of its range.
@@ -60,9 +61,9 @@ impl<'a> Longer<'a> {
     }
 }
 
-pub(crate) fn blame(scene: &Scene<'_>, longer: &[(OpKey, &OpStats)], ledger: &mut Ledger) {
+pub(crate) fn blame(scene: &Scene<'_>, longer: &[(OpKey, &OpStats, f64)], ledger: &mut Ledger) {
     let found = spread(longer, |part| {
-        let found = part.iter().filter_map(|(key, op)| Longer::of(scene, *key, op));
+        let found = part.iter().filter_map(|(key, op, _)| Longer::of(scene, *key, op));
         found.collect::<Vec<_>>()
     });
     let mut found: Vec<Longer<'_>> = found.into_iter().flatten().collect();

@@ -5,12 +5,17 @@
 //! question to what is usual, and a walk over two sketches, in several threads where there are many.
 
 use crate::Scene;
+use crate::order::most;
 use crate::spread::spread;
 use crate::structure::Moved;
 use crate::{calls, edge_gap, self_time, shaken, structure};
 use epicenter_detect::UsualRequests;
 use epicenter_graph::{Callee, EdgeKey, EdgeStats, NameId, OpKey, OpStats, PeerKind};
 use hashbrown::HashMap;
+
+/// Operations, and edges, at which one method looks closer: those with most to say. Where more are out of the ordinary,
+/// the rest hardly matters.
+const CLOSER_MAX: usize = 4_000;
 
 /// What is out of the ordinary in a window.
 #[derive(Debug)]
@@ -26,8 +31,8 @@ pub(crate) struct Ops<'a> {
     pub(crate) roots: u64,
     /// Requests of each service that has any.
     pub(crate) entries: HashMap<NameId, u64>,
-    /// Whose self time may have grown.
-    pub(crate) longer: Vec<(OpKey, &'a OpStats)>,
+    /// Whose self time may have grown, with what is lost.
+    pub(crate) longer: Vec<(OpKey, &'a OpStats, f64)>,
     /// That complain with no complaint below.
     pub(crate) complaining: Vec<(OpKey, &'a OpStats)>,
     /// Children that other shares of the spans of an operation have than at rest.
@@ -50,8 +55,8 @@ pub(crate) struct Edges<'a> {
     loose: u64,
     /// Calls that fail beyond the usual or are late, where there are any.
     pub(crate) bad: HashMap<EdgeKey, f64>,
-    /// Whose gap may have grown.
-    pub(crate) longer: Vec<(EdgeKey, &'a EdgeStats)>,
+    /// Whose gap may have grown, with what is lost.
+    pub(crate) longer: Vec<(EdgeKey, &'a EdgeStats, f64)>,
     /// With failed calls below which nothing complains.
     pub(crate) failing: Vec<(EdgeKey, &'a EdgeStats)>,
     /// Failed calls with no span behind them beyond the usual, by the service that is called.
@@ -64,10 +69,24 @@ impl<'a> Survey<'a> {
         let edges: Vec<_> = scene.window.edges.iter().collect();
         let ops = spread(&ops, |part| Ops::of(scene, part));
         let edges = spread(&edges, |part| Edges::of(scene, part));
-        Self {
-            ops: ops.into_iter().reduce(Ops::and).unwrap_or_default(),
-            edges: edges.into_iter().reduce(Edges::and).unwrap_or_default(),
-        }
+        let mut ops = ops.into_iter().reduce(Ops::and).unwrap_or_default();
+        let mut edges = edges.into_iter().reduce(Edges::and).unwrap_or_default();
+        let op_name = |key: &OpKey| (scene.names.get(key.service), scene.names.get(key.name), key.kind);
+        let edge_name = |key: &EdgeKey| {
+            let (rank, callee) = match key.callee {
+                Callee::Service(callee) => (None, callee),
+                Callee::Peer(kind, callee) => (Some(kind), callee),
+            };
+            let (caller, via) = (scene.names.get(key.caller), scene.names.get(key.via));
+            (caller, via, scene.names.get(callee), rank)
+        };
+        ops.longer = most(ops.longer, CLOSER_MAX, |of| of.2, |of| op_name(&of.0));
+        edges.longer = most(edges.longer, CLOSER_MAX, |of| of.2, |of| edge_name(&of.0));
+        let complaints = |of: &(OpKey, &OpStats)| of.1.own_complaints as f64;
+        ops.complaining = most(ops.complaining, CLOSER_MAX, complaints, |of| op_name(&of.0));
+        let errors = |of: &(EdgeKey, &EdgeStats)| of.1.own_errors as f64;
+        edges.failing = most(edges.failing, CLOSER_MAX, errors, |of| edge_name(&of.0));
+        Self { ops, edges }
     }
 }
 
@@ -77,8 +96,8 @@ impl<'a> Ops<'a> {
         for (key, op) in ops.iter().copied() {
             found.roots += op.roots;
             let rest = scene.baseline.usual_requests(key);
-            if self_time::may_have_grown(op, rest) {
-                found.longer.push((*key, op));
+            if let Some(lost) = self_time::lost(op, rest) {
+                found.longer.push((*key, op, lost));
             }
             if op.own_complaints > 0 {
                 found.complaining.push((*key, op));
@@ -125,8 +144,8 @@ impl<'a> Edges<'a> {
             if bad > 0.0 {
                 found.bad.insert(*key, bad);
             }
-            if edge_gap::may_have_grown(edge, rest) {
-                found.longer.push((*key, edge));
+            if let Some(lost) = edge_gap::lost(edge, rest) {
+                found.longer.push((*key, edge, lost));
             }
             if edge.own_errors > 0 && 2 * edge.loose <= edge.count {
                 found.failing.push((*key, edge));
