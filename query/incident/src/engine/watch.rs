@@ -54,6 +54,7 @@ impl Engine {
         }
         let ongoing = std::mem::take(&mut self.ongoing);
         self.ongoing = ongoing.into_iter().filter(|one| !self.is_over(&one.id)).collect();
+        self.give_up(changes);
         if self.ongoing.is_empty() {
             self.look_no_further_than(start + self.window());
             self.beside = None;
@@ -227,21 +228,29 @@ impl Engine {
         } else {
             ongoing.calm.0 += step.0;
         }
-        // What is learned anew then would end all others too.
-        let is_old = ongoing.age as i64 * step.0 >= nanoseconds(self.config.give_up).0;
-        let given_up = is_old && self.ongoing.is_empty();
         let calm = nanoseconds(self.config.calm).max(ongoing.calm_needed(step));
-        if (ongoing.calm >= calm && ongoing.is_tried()) || given_up {
+        if ongoing.calm >= calm && ongoing.is_tried() {
             let since = ongoing.calm_since;
             self.resolve(&ongoing.id, since, changes);
-            if given_up {
-                self.baseline = Baseline::default();
-            }
             return;
         }
         if shaken && (ongoing.age <= SETTLING_WINDOWS || ongoing.age.is_multiple_of(REVIEW_WINDOWS)) {
             self.look_again(ongoing, others, changes);
         }
+    }
+
+    /// Gives up all open incidents when the youngest is old: what they show is the new rest. One cannot be given up alone,
+    /// because what is learned then is the system as a whole, and would end and hide a younger one.
+    fn give_up(&mut self, changes: &mut Vec<Change>) {
+        let (step, limit) = (self.window(), nanoseconds(self.config.give_up));
+        let is_old = |one: &Ongoing| (one.age as i64).saturating_mul(step.0) >= limit.0;
+        if self.ongoing.is_empty() || !self.ongoing.iter().all(is_old) {
+            return;
+        }
+        for ongoing in std::mem::take(&mut self.ongoing) {
+            self.resolve(&ongoing.id, ongoing.calm_since, changes);
+        }
+        self.baseline = Baseline::default();
     }
 
     fn resolve(&mut self, id: &str, since: Timestamp, changes: &mut Vec<Change>) {
