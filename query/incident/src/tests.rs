@@ -379,6 +379,27 @@ fn what_comes_and_goes_is_one_incident() {
     assert_eq!(engine.incidents()[0].suspects[0].entity.name, "stock");
 }
 
+/// Scenario: payment is dead within one window, and well again before the next.
+/// Guarantees: it is over from the end of that window on, not before it was detected.
+#[test]
+fn what_was_bad_for_one_window_is_not_over_before_it_was_detected() {
+    let (mut world, mut engine) = (shop(), Engine::new(Config::default()));
+    for second in 0..REST_S + FAULT_S + AFTER_S {
+        let is_broken = (REST_S..REST_S + 4).contains(&second);
+        world.set(if is_broken { &[Fault::Dead("payment")] } else { &[] });
+        world
+            .second(second, 20, 0)
+            .iter()
+            .for_each(|batch| engine.observe(batch));
+        engine.advance(Timestamp(EPOCH_NS + (second + 1 - LATENESS_S) * 1_000_000_000));
+    }
+    let [incident] = engine.incidents() else {
+        panic!("{:#?}", engine.incidents());
+    };
+    let detected = Timestamp(EPOCH_NS + (REST_S + 5) * 1_000_000_000);
+    assert_eq!((incident.detected, incident.resolved), (detected, Some(detected)));
+}
+
 /// Scenario: an hour of nothing, at a small and a larger rate, with the noise of errors that is always there.
 #[test]
 fn nothing_wrong_opens_nothing() {

@@ -117,7 +117,8 @@ impl Engine {
         self.counters.incidents += 1;
         let others = self.explained_by_others(None);
         let related = self.related(&window, length, &diagnosis);
-        let mut incident = Incident::new(first, start + self.window(), diagnosis);
+        let detected = start + self.window();
+        let mut incident = Incident::new(first, detected, diagnosis);
         if self.incidents.iter().any(|known| known.id == incident.id) {
             incident.id = format!("{}-{}", incident.id, self.counters.incidents);
         }
@@ -130,7 +131,7 @@ impl Engine {
             self.incidents.remove(over.unwrap_or(0));
         }
         let together = self.symptoms(&window, length);
-        let mut ongoing = Ongoing::new(incident.id.clone(), window, length, related, start);
+        let mut ongoing = Ongoing::new(incident.id.clone(), window, length, related, detected);
         ongoing.number = self.counters.incidents;
         ongoing.mark(&together, self.config.surprise_nats, &others);
         ongoing.mark(alone, self.config.surprise_nats, &others);
