@@ -6,6 +6,7 @@
 
 mod looks;
 mod ongoing;
+mod recorded;
 mod recovery;
 mod watch;
 
@@ -18,9 +19,9 @@ use crate::review;
 use crate::slots::{Slot, Slots};
 use epicenter_detect::{Baseline, Signal, Symptom, symptoms};
 use epicenter_graph::{Builder, GraphSnapshot, Window};
-use epicenter_localize::Diagnosis;
 use epicenter_schema::{DurationNs, SpanBatch, Timestamp};
 use ongoing::{Beside, CALM_NATS, Ongoing};
+use recorded::Observed;
 
 /// Empty windows walked one by one when time jumps; a longer jump is a gap in which nothing was watched.
 const EMPTY_WINDOWS_MAX: i64 = 120;
@@ -50,9 +51,8 @@ pub struct Engine {
     ongoing: Vec<Ongoing>,
     beside: Option<Beside>,
     incidents: Vec<Incident>,
-    /// Everything observed after a recording at rest.
-    observed: Window,
-    observed_between: Option<(Timestamp, Timestamp)>,
+    /// What was observed after a recording at rest.
+    observed: Observed,
     counters: Counters,
 }
 
@@ -82,8 +82,7 @@ impl Engine {
             ongoing: Vec::new(),
             beside: None,
             incidents: Vec::new(),
-            observed: Window::default(),
-            observed_between: None,
+            observed: Observed::default(),
             counters: Counters::default(),
         }
     }
@@ -281,16 +280,12 @@ impl Engine {
         self.counters.sampled += window.accounts.sampled;
         self.counters.repeated += window.accounts.repeated;
         self.counters.unanswered += window.edges.values().map(|edge| edge.unanswered).sum::<u64>();
+        let alone = symptoms(&window, step, &self.baseline, self.builder.names());
         if self.recorded {
-            self.observed.merge(&window);
-            let first = self.observed_between.map_or(start, |(first, _)| first.min(start));
-            self.observed_between = Some((first, start + step));
-        }
-        if self.recorded {
+            self.note_recorded(start, &window, &alone);
             self.recent.push(start, window);
             return;
         }
-        let alone = symptoms(&window, step, &self.baseline, self.builder.names());
         let shaken = alone.iter().any(|symptom| symptom.nats >= CALM_NATS);
         let calm = DurationNs(looks::LOOK_WINDOWS_MAX as i64 * step.0);
         if self.ongoing.is_empty() {
@@ -318,25 +313,6 @@ impl Engine {
 
     fn symptoms(&self, window: &Window, length: DurationNs) -> Vec<Symptom> {
         self.opening(symptoms(window, length, &self.baseline, self.builder.names()))
-    }
-
-    fn judge_whole(&mut self, changes: &mut Vec<Change>) {
-        let Some((start, end)) = self.observed_between else {
-            return;
-        };
-        let certain = self.config.surprise_nats;
-        let names = self.builder.names();
-        let first = self
-            .onset
-            .look_back(&self.recent, self.window(), &self.baseline, names, certain);
-        let diagnosis = self.diagnose(&self.observed, end - start, None);
-        let Some(diagnosis) = diagnosis.filter(Diagnosis::is_felt) else {
-            return;
-        };
-        self.counters.incidents += 1;
-        let incident = Incident::new(first.unwrap_or(start), end, diagnosis);
-        self.incidents.push(incident.clone());
-        changes.push(Change::Opened(incident));
     }
 }
 

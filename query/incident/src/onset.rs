@@ -2,8 +2,7 @@
 //! longer interrupted than the windows that are looked at together. Symptoms of one window alone; a service that is
 //! shaken only when several windows are added up has no such time.
 
-use crate::memory::Recent;
-use epicenter_detect::{Baseline, Place, Symptom, symptoms};
+use epicenter_detect::{Place, Symptom};
 use epicenter_graph::{Callee, NameId, Names};
 use epicenter_localize::Affected;
 use epicenter_schema::{DurationNs, Timestamp};
@@ -40,25 +39,6 @@ impl Onset {
                 known.1 = start;
             }
         }
-    }
-
-    /// Takes all remembered windows; gives the start of the first one with symptoms of so many nats.
-    pub(crate) fn look_back(
-        &mut self,
-        recent: &Recent,
-        step: DurationNs,
-        baseline: &Baseline,
-        names: &Names,
-        certain_nats: f64,
-    ) -> Option<Timestamp> {
-        let mut first = None;
-        for (start, window) in recent.iter() {
-            let alone = symptoms(window, step, baseline, names);
-            self.note(*start, &alone, DurationNs(i64::MAX));
-            let strongest = alone.first().map_or(0.0, |symptom| symptom.nats);
-            first = first.or((strongest >= certain_nats).then_some(*start));
-        }
-        first
     }
 
     /// Dates the affected services.

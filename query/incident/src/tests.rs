@@ -476,6 +476,39 @@ fn a_recording_is_judged_against_a_recording() {
     );
 }
 
+/// Scenario: a recorded failure that lasts for longer than windows are remembered.
+/// Guarantees: it began at its start, and so did what it did to each service.
+#[test]
+fn a_long_recorded_failure_began_at_its_start() {
+    const BEGIN_S: i64 = 90_000;
+    let (mut world, mut engine) = (shop(), Engine::new(Config::default()));
+    for second in 0..300 {
+        world.second(second, 5, 0).iter().for_each(|batch| engine.learn(batch));
+    }
+    world.set(&[Fault::Dead("payment")]);
+    for second in BEGIN_S..BEGIN_S + 3600 {
+        world
+            .second(second, 5, 0)
+            .iter()
+            .for_each(|batch| engine.observe(batch));
+        engine.advance(Timestamp(EPOCH_NS + (second - 60) * 1_000_000_000));
+    }
+    engine.finish();
+    let begin = Timestamp(EPOCH_NS + BEGIN_S * 1_000_000_000);
+    let near = begin..=begin + DurationNs::from_secs(10);
+    let [incident] = engine.incidents() else {
+        panic!("{:#?}", engine.incidents());
+    };
+    assert!(near.contains(&incident.started), "{:?}", incident.started);
+    assert!(!incident.affected.is_empty());
+    for affected in &incident.affected {
+        assert!(
+            affected.first_shaken.is_some_and(|at| near.contains(&at)),
+            "{affected:?}"
+        );
+    }
+}
+
 /// The same without a failure.
 #[test]
 fn a_healthy_recording_is_healthy() {
