@@ -77,10 +77,24 @@ impl Ongoing {
         for symptom in symptoms.iter().filter(|s| s.nats >= certain) {
             let mark = (symptom.signal, symptom.place);
             let is_its = others.is_empty() || !is_at(symptom.place, others) || is_at(symptom.place, &self.related);
-            if is_its && self.marks.len() < MARKS_MAX && !self.marks.contains(&mark) {
-                self.marks.push(mark);
+            if is_its {
+                self.put_mark(mark);
             }
         }
+    }
+
+    fn put_mark(&mut self, mark: (Signal, Place)) {
+        if self.marks.len() < MARKS_MAX && !self.marks.contains(&mark) {
+            self.marks.push(mark);
+        }
+    }
+
+    /// Takes in another one that turned out to be this one, with all that it had taken in: as long as that goes on, this
+    /// does.
+    pub(super) fn take_in(&mut self, other: Self) {
+        self.merged.extend(other.related.into_iter().chain(other.merged));
+        self.early.extend(other.early);
+        other.marks.into_iter().for_each(|mark| self.put_mark(mark));
     }
 
     /// Takes note of who is shaken while it is young.
@@ -146,4 +160,42 @@ fn services(place: Place) -> impl Iterator<Item = NameId> {
         },
     };
     std::iter::once(one).chain(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use epicenter_graph::Names;
+
+    fn ongoing() -> Ongoing {
+        Ongoing::new(
+            String::new(),
+            Window::default(),
+            DurationNs(0),
+            BTreeSet::new(),
+            Timestamp(0),
+        )
+    }
+
+    #[test]
+    fn what_was_taken_in_goes_on_in_the_older_one() {
+        let (mut old, mut young) = (ongoing(), ongoing());
+        let symptom = Symptom {
+            signal: Signal::Errors,
+            place: Place::Service(Names::NONE),
+            nats: CALM_NATS,
+            value: 1.0,
+            usual: 0.0,
+            at_entry: true,
+        };
+        young.mark(&[symptom], CALM_NATS, &BTreeSet::new());
+        young.spread(&[symptom]);
+        young.related.insert(Names::NONE);
+        // The youngest was taken in by the young one before.
+        young.merged.insert(Names::OVERFLOW);
+        old.take_in(young);
+        assert_eq!(old.merged, [Names::NONE, Names::OVERFLOW].into());
+        assert_eq!(old.early, [Names::NONE].into());
+        assert!(old.is_shaken_by(&[symptom], &BTreeSet::new()));
+    }
 }

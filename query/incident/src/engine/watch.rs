@@ -42,15 +42,14 @@ impl Engine {
             self.watch(start, alone, shaken, changes);
             return;
         }
-        for at in 0..self.ongoing.len() {
-            // An older one may have taken it in just now.
-            if self.is_over(&self.ongoing[at].id) {
-                continue;
-            }
+        let mut at = 0;
+        // One may take in those after it.
+        while at < self.ongoing.len() {
             let others = self.explained_by_others(Some(at));
             let mut ongoing = self.ongoing.remove(at);
             self.follow(&mut ongoing, start, alone, &others, changes);
             self.ongoing.insert(at, ongoing);
+            at += 1;
         }
         let ongoing = std::mem::take(&mut self.ongoing);
         self.ongoing = ongoing.into_iter().filter(|one| !self.is_over(&one.id)).collect();
@@ -322,18 +321,16 @@ impl Engine {
         };
         let scene = self.scene(&ongoing.window, ongoing.length, None);
         let is_same = |other: &&Ongoing| other.number > ongoing.number && is_one_of(&scene, culprit, &other.related);
-        let same: Vec<(String, BTreeSet<NameId>)> = self
-            .ongoing
-            .iter()
-            .filter(is_same)
-            .map(|other| (other.id.clone(), other.related.clone()))
-            .collect();
-        let is_any = !same.is_empty();
-        for (id, related) in same {
-            self.resolve(&id, ongoing.calm_since, changes);
-            ongoing.merged.extend(related);
+        let same: Vec<u64> = self.ongoing.iter().filter(is_same).map(|other| other.number).collect();
+        // Out of the list at once: a third one that is looked at in the same window must not end it again.
+        let all = std::mem::take(&mut self.ongoing).into_iter();
+        let (taken, rest): (Vec<Ongoing>, _) = all.partition(|other| same.contains(&other.number));
+        self.ongoing = rest;
+        for other in taken {
+            self.resolve(&other.id, ongoing.calm_since, changes);
+            ongoing.take_in(other);
         }
-        is_any
+        !same.is_empty()
     }
 
     fn related(&self, window: &Window, length: DurationNs, diagnosis: &Diagnosis) -> BTreeSet<NameId> {
@@ -375,4 +372,53 @@ impl Engine {
 /// The service that an entity belongs to, or its name.
 fn owner(entity: &Entity) -> &str {
     entity.service.as_ref().unwrap_or(&entity.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Config;
+    use epicenter_graph::Names;
+    use epicenter_localize::Suspect;
+
+    /// Scenario: the answers of two incidents come to name what a third and youngest one is about, in one window.
+    /// Guarantees: the older one takes it in, and it is over once.
+    #[test]
+    fn an_incident_is_taken_in_once() {
+        let mut engine = Engine::new(Config::default());
+        for (number, service) in [(1, Names::OVERFLOW), (2, Names::OVERFLOW), (3, Names::NONE)] {
+            let at = Timestamp(number * 1_000_000);
+            let incident = Incident::new(at, at, Diagnosis::default());
+            let mut ongoing = Ongoing::new(
+                incident.id.clone(),
+                Window::default(),
+                DurationNs(0),
+                [service].into(),
+                at,
+            );
+            ongoing.number = number as u64;
+            engine.incidents.push(incident);
+            engine.ongoing.push(ongoing);
+        }
+        let culprit = Suspect {
+            entity: Entity::service(""),
+            score: 1.0,
+            share: 1.0,
+            evidence: Vec::new(),
+        };
+        let diagnosis = Diagnosis {
+            suspects: vec![culprit],
+            ..Diagnosis::default()
+        };
+        let mut changes = Vec::new();
+        let merges = [0, 1].map(|at| {
+            let mut ongoing = engine.ongoing.remove(at);
+            let merges = engine.merge(&mut ongoing, &diagnosis, &mut changes);
+            engine.ongoing.insert(at, ongoing);
+            merges
+        });
+        assert_eq!(merges, [true, false]);
+        assert_eq!(changes, [Change::Resolved(engine.incidents[2].clone())]);
+        assert!(engine.ongoing[0].merged.contains(&Names::NONE));
+    }
 }
