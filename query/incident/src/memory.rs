@@ -14,6 +14,8 @@ const WINDOWS_MAX: usize = 240;
 const KEYS_MAX: usize = 500_000;
 /// Spans that a first period must hold to be a baseline at all.
 const FIRST_SPANS_MIN: u64 = 20;
+/// Spans to be expected of a period from which it is no chance that none came: odds of one in a thousand.
+const EXPECTED_SPANS: f64 = 7.0;
 
 /// Recent windows in the order of time, without gaps.
 #[derive(Debug, Default)]
@@ -88,6 +90,11 @@ fn keys(window: &Window) -> usize {
     window.ops.len() + window.edges.len() + window.flows.len() + window.dimensions.len() / 4
 }
 
+/// Whether nothing was heard for so long that it is no chance.
+fn is_unheard(window: &Window, length: DurationNs, baseline: &Baseline) -> bool {
+    window.spans == 0 && baseline.mean_rate(|rest| rest.spans) * length.as_secs_f64() >= EXPECTED_SPANS
+}
+
 /// Windows on their way into the baseline.
 #[derive(Debug)]
 pub(crate) struct Learning {
@@ -121,6 +128,8 @@ impl Learning {
         let period = (std::mem::take(&mut self.open), std::mem::take(&mut self.open_length));
         if baseline.is_empty() {
             baseline.push(period.0, period.1);
+        } else if is_unheard(&period.0, period.1, baseline) {
+            // A night or a cut in which nothing is heard tells nothing of the system, and must not push out what does.
         } else if let Some((window, length)) = self.held.replace(period) {
             baseline.push(window, length);
         }

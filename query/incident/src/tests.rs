@@ -1,6 +1,7 @@
 //! The engine as a whole, on a small system with known faults.
 
 mod lasting;
+mod quiet;
 mod thin;
 mod world;
 
