@@ -36,6 +36,8 @@ pub struct Engine {
     builder: Builder,
     baseline: Baseline,
     learning: Learning,
+    /// For how long nothing was learned of any window in which no incident was open.
+    held_up: DurationNs,
     recent: Recent,
     slots: Slots,
     /// Windows of the last looks with their symptoms' presence, the newest last.
@@ -72,6 +74,7 @@ impl Engine {
             slots: Slots::new(nanoseconds(config.window)),
             config,
             baseline: Baseline::default(),
+            held_up: DurationNs(0),
             recent: Recent::default(),
             last: Vec::new(),
             fresh: Timestamp(i64::MIN),

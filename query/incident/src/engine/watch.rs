@@ -84,23 +84,37 @@ impl Engine {
         let step = self.window();
         let alone = self.opening(alone.to_vec());
         let long = self.long_look();
-        let Some(first) = self.opens(&alone, &long) else {
-            let doubt = long.first().map_or(0.0, |symptom| symptom.nats);
-            if doubt >= DROP_NATS {
+        let doubt = long.first().map_or(0.0, |symptom| symptom.nats);
+        if let Some(first) = self.opens(&alone, &long) {
+            let (window, count) = self.recent.between(first, start + step);
+            let length = DurationNs(count as i64 * step.0);
+            if let Some(diagnosis) = self.diagnose(&window, length, None) {
                 self.learning.drop_in_hand();
-            } else if !shaken
-                && doubt < DOUBT_NATS
-                && let Some((_, window, _)) = self.last.last()
-            {
-                self.learning.add(window, step, &mut self.baseline);
+                self.open((first, start), window, length, diagnosis, &alone, changes);
+                return;
             }
-            return;
-        };
-        let (window, count) = self.recent.between(first, start + step);
-        let length = DurationNs(count as i64 * step.0);
-        if let Some(diagnosis) = self.diagnose(&window, length, None) {
+        } else if doubt >= DROP_NATS {
             self.learning.drop_in_hand();
-            self.open((first, start), window, length, diagnosis, &alone, changes);
+        } else if !shaken
+            && doubt < DOUBT_NATS
+            && let Some((_, window, _)) = self.last.last()
+        {
+            self.learning.add(window, step, &mut self.baseline);
+            self.held_up = DurationNs(0);
+            return;
+        }
+        self.hold_up(start + step);
+    }
+
+    /// Nothing was learned of a window though no incident is open: there is doubt, or nobody who could be named. When that
+    /// lasts as long as an incident may, it is the new rest.
+    fn hold_up(&mut self, end: Timestamp) {
+        self.held_up.0 += self.window().0;
+        if self.held_up >= nanoseconds(self.config.give_up) {
+            self.held_up = DurationNs(0);
+            self.learning.drop_in_hand();
+            self.baseline = Baseline::default();
+            self.look_no_further_than(end);
         }
     }
 

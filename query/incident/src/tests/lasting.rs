@@ -1,8 +1,8 @@
 //! What stays wrong for good.
 
-use super::world::{EPOCH_NS, Fault};
+use super::world::{EPOCH_NS, Fault, World};
 use super::{LATENESS_S, REST_S, incident, shop_and_batch};
-use crate::{Change, Config, Engine, State};
+use crate::{Change, Config, Engine, Health, State};
 use epicenter_schema::Timestamp;
 use std::time::Duration;
 
@@ -56,4 +56,43 @@ fn several_that_last_are_given_up_together() {
     }
     let last = changes.last().map(|(_, change)| incident(change));
     assert!(last.is_some_and(|last| last.state == State::Open), "{last:#?}");
+}
+
+/// Scenario: a service that one request in twenty calls is not called any more, as after a release. Nothing fails.
+/// Guarantees: that is no incident, and after as long as an incident may last it is the new rest: what is learned is not
+/// held up for good, and an incident that comes then is over when its fault is.
+#[test]
+fn a_service_that_is_not_used_any_more_is_forgotten() {
+    const FAULT_S: i64 = 40;
+    let mut world = World::new(&[
+        ("gateway", 2.0, &["mail", "cart"]),
+        ("cart", 3.0, &["db:carts"]),
+        ("mail", 3.0, &[]),
+    ]);
+    world.seldom = Some(("mail", 20));
+    let mut engine = Engine::new(Config {
+        give_up: Duration::from_secs(GIVE_UP_S as u64),
+        ..Config::default()
+    });
+    let broken_s = REST_S + GIVE_UP_S + 240;
+    for second in 0..broken_s + FAULT_S + 120 {
+        let faults = [Fault::Unused("mail"), Fault::Errors("cart", 0.5)];
+        world.set(match second {
+            ..REST_S => &[],
+            _ if (broken_s..broken_s + FAULT_S).contains(&second) => &faults,
+            _ => &faults[..1],
+        });
+        for spans in world.second(second, 40, 0) {
+            engine.observe(&spans);
+        }
+        engine.advance(Timestamp(EPOCH_NS + (second + 1 - LATENESS_S) * 1_000_000_000));
+    }
+    let [incident] = engine.incidents() else {
+        panic!("{:#?}", engine.incidents());
+    };
+    assert_eq!(incident.suspects[0].entity.name, "cart");
+    assert_eq!(incident.state, State::Resolved);
+    let graph = engine.graph(None, None);
+    let unwell: Vec<_> = graph.nodes.iter().filter(|node| node.health != Health::Ok).collect();
+    assert!(unwell.is_empty(), "{unwell:#?}");
 }

@@ -41,6 +41,8 @@ pub(super) enum Fault {
     CacheEmpty(&'static str, &'static str),
     /// So many times more requests.
     Surge(f64),
+    /// Nobody calls it any more; nothing fails.
+    Unused(&'static str),
 }
 
 /// One span, owned.
@@ -69,6 +71,8 @@ pub(super) struct World {
     faults: Vec<Fault>,
     /// An entry that is asked once in so many seconds, whatever the others are.
     pub(super) rare: Option<(&'static str, i64)>,
+    /// A callee that is called by one request in so many only.
+    pub(super) seldom: Option<(&'static str, u64)>,
     /// A service whose hosts' clocks are ahead by so many milliseconds.
     pub(super) wrong_clock: Option<(&'static str, i64)>,
 }
@@ -93,6 +97,7 @@ impl World {
             trace: 0,
             faults: Vec::new(),
             rare: None,
+            seldom: None,
             wrong_clock: None,
         }
     }
@@ -178,6 +183,11 @@ impl World {
         let mut now = at + half;
         let mut failed = false;
         for callee in &service.calls {
+            let is_left_out =
+                |(seldom, one_in): (&str, u64)| seldom == *callee && !(self.trace / 2).is_multiple_of(one_in);
+            if self.seldom.is_some_and(is_left_out) || self.faults.contains(&Fault::Unused(callee)) {
+                continue;
+            }
             let times = if self
                 .faults
                 .iter()
