@@ -34,6 +34,8 @@ pub(super) struct Ongoing {
     pub(super) related: BTreeSet<NameId>,
     /// The same of incidents that turned out to be this one.
     pub(super) merged: BTreeSet<NameId>,
+    /// Whom the culprits of incidents made suffer that were open beside it and are over: its windows hold their trouble too.
+    pub(super) elsewhere: BTreeSet<NameId>,
     /// Who was shaken when it was young: trouble spreads within [`YOUNG_WINDOWS`], so that is taken for its doing.
     pub(super) early: BTreeSet<NameId>,
     /// Windows since it opened.
@@ -62,6 +64,7 @@ impl Ongoing {
             marks: Vec::new(),
             related,
             merged: BTreeSet::new(),
+            elsewhere: BTreeSet::new(),
             early: BTreeSet::new(),
             age: 0,
             shaken_windows: 0,
@@ -93,6 +96,7 @@ impl Ongoing {
     /// does.
     pub(super) fn take_in(&mut self, other: Self) {
         self.merged.extend(other.related.into_iter().chain(other.merged));
+        self.elsewhere.extend(other.elsewhere);
         self.early.extend(other.early);
         other.marks.into_iter().for_each(|mark| self.put_mark(mark));
     }

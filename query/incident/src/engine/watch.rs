@@ -45,14 +45,20 @@ impl Engine {
         let mut at = 0;
         // One may take in those after it.
         while at < self.ongoing.len() {
-            let others = self.explained_by_others(Some(at));
+            let mut others = self.explained_by_others(Some(at));
             let mut ongoing = self.ongoing.remove(at);
+            others.extend(&ongoing.elsewhere);
             self.follow(&mut ongoing, start, alone, &others, changes);
             self.ongoing.insert(at, ongoing);
             at += 1;
         }
-        let ongoing = std::mem::take(&mut self.ongoing);
-        self.ongoing = ongoing.into_iter().filter(|one| !self.is_over(&one.id)).collect();
+        let ongoing = std::mem::take(&mut self.ongoing).into_iter();
+        let (over, open): (Vec<_>, _) = ongoing.partition(|one| self.is_over(&one.id));
+        self.ongoing = open;
+        for other in &mut self.ongoing {
+            let theirs = over.iter().flat_map(|one| one.related.union(&one.merged));
+            other.elsewhere.extend(theirs);
+        }
         self.give_up(changes);
         if self.ongoing.is_empty() {
             self.look_no_further_than(start + self.window());

@@ -1,0 +1,49 @@
+//! Incidents beside one another.
+
+use super::world::{EPOCH_NS, Fault};
+use super::{LATENESS_S, REST_S, shop_and_batch};
+use crate::{Config, Engine, Incident, State};
+use epicenter_schema::Timestamp;
+
+/// Two faults, each from and until so many seconds after the rest; and the incidents at the end.
+fn incidents(faults: [(Fault, i64, i64); 2]) -> Vec<Incident> {
+    let (mut world, mut engine) = (shop_and_batch(), Engine::new(Config::default()));
+    let end = faults.iter().map(|(_, _, until)| *until).max().unwrap_or(0) + 90;
+    for second in 0..REST_S + end {
+        let is_on = |(_, from, until): &&(Fault, i64, i64)| (*from..*until).contains(&(second - REST_S));
+        let now: Vec<Fault> = faults.iter().filter(is_on).map(|(fault, ..)| *fault).collect();
+        world.set(&now);
+        for spans in world.second(second, 20, 0) {
+            engine.observe(&spans);
+        }
+        engine.advance(Timestamp(EPOCH_NS + (second + 1 - LATENESS_S) * 1_000_000_000));
+    }
+    engine.incidents().to_vec()
+}
+
+/// Each with its own culprit, its own affected services and entry points, and over.
+fn check(faults: [(Fault, i64, i64); 2], culprits: [&str; 2]) {
+    let found = incidents(faults);
+    let named: Vec<&str> = found.iter().map(|one| one.suspects[0].entity.name.as_str()).collect();
+    assert_eq!(named, culprits, "{found:#?}");
+    for incident in &found {
+        assert_eq!(incident.state, State::Resolved, "{incident:#?}");
+        let is_archive = incident.suspects[0].entity.name == "archive";
+        let entry = if is_archive {
+            "batch GET /batch"
+        } else {
+            "gateway GET /gateway"
+        };
+        assert_eq!(incident.entry_points, [entry], "{incident:#?}");
+        let batch = incident.affected.iter().any(|affected| affected.service == "batch");
+        assert_eq!(batch, is_archive, "{incident:#?}");
+    }
+}
+
+/// Scenario: payment fails now and then for minutes; at first the archive, which has nothing to do with it, is dead too.
+/// Guarantees: when that is over, the other one still names payment: what it saw meanwhile was not all its own.
+#[test]
+fn what_is_over_is_not_taken_for_what_goes_on() {
+    let (payment, archive) = (Fault::Errors("payment", 0.3), Fault::Dead("db:archive"));
+    check([(archive, 0, 90), (payment, 30, 300)], ["archive", "payment"]);
+}
