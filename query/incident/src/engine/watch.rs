@@ -255,7 +255,7 @@ impl Engine {
             return;
         }
         if shaken && (ongoing.age <= SETTLING_WINDOWS || ongoing.age.is_multiple_of(REVIEW_WINDOWS)) {
-            self.look_again(ongoing, others, changes);
+            self.look_again(ongoing, alone, others, changes);
         }
     }
 
@@ -299,18 +299,23 @@ impl Engine {
             .any(|surge| names.get(surge.op.service).as_ref() == entry.entity.name)
     }
 
-    fn look_again(&mut self, ongoing: &mut Ongoing, others: &BTreeSet<NameId>, changes: &mut Vec<Change>) {
+    fn look_again(
+        &mut self,
+        ongoing: &mut Ongoing,
+        alone: &[Symptom],
+        others: &BTreeSet<NameId>,
+        changes: &mut Vec<Change>,
+    ) {
         let Some(mut diagnosis) = self.diagnose(&ongoing.window, ongoing.length, None) else {
             return;
         };
+        if self.may_be_another(ongoing, &diagnosis, alone, others) {
+            return;
+        }
         if !others.is_empty() && self.is_theirs(&ongoing.window, &diagnosis, others) {
             // What it named before still stands without what the others explain, or else it is one event with one of them.
             let rest = self.diagnose(&ongoing.window, ongoing.length, Some(others));
-            let said = self.known(&ongoing.id).and_then(|incident| incident.suspects.first());
-            let said = said.map(|suspect| &suspect.entity);
-            let stands =
-                |rest: &Diagnosis| rest.strength >= STRENGTH_MIN && rest.culprit().map(owner) == said.map(owner);
-            match rest.filter(|rest| stands(rest) && !self.is_theirs(&ongoing.window, rest, others)) {
+            match rest.filter(|rest| self.stands(ongoing, rest) && !self.is_theirs(&ongoing.window, rest, others)) {
                 Some(rest) => diagnosis = rest,
                 // A younger one keeps the answer that it has.
                 None if !self.merge(ongoing, &diagnosis, changes) => return,
@@ -331,6 +336,35 @@ impl Engine {
         if !same {
             changes.push(Change::Updated(incident.clone()));
         }
+    }
+
+    /// Whether an answer still names whom an incident names, and that is no noise.
+    fn stands(&self, ongoing: &Ongoing, rest: &Diagnosis) -> bool {
+        let said = self.known(&ongoing.id).and_then(|incident| incident.suspects.first());
+        rest.strength >= STRENGTH_MIN && rest.culprit().map(owner) == said.map(|suspect| owner(&suspect.entity))
+    }
+
+    /// Whether an answer names what is about to be an incident of its own: something began to be wrong elsewhere, for too
+    /// short to tell, its culprit has nothing to do with the incident, and whom that names still stands without it.
+    fn may_be_another(
+        &self,
+        ongoing: &Ongoing,
+        diagnosis: &Diagnosis,
+        alone: &[Symptom],
+        others: &BTreeSet<NameId>,
+    ) -> bool {
+        let known: BTreeSet<NameId> = ongoing.related.union(&ongoing.merged).chain(others).copied().collect();
+        let is_wrong = alone.iter().any(|s| s.nats >= CALM_NATS && !is_at(s.place, &known));
+        let is_decided = self
+            .beside
+            .as_ref()
+            .is_some_and(|beside| beside.windows >= BESIDE_WINDOWS);
+        if !is_wrong || is_decided || self.is_theirs(&ongoing.window, diagnosis, &known) {
+            return false;
+        }
+        let its = self.related(&ongoing.window, ongoing.length, diagnosis);
+        let rest = self.diagnose(&ongoing.window, ongoing.length, Some(&its));
+        rest.is_some_and(|rest| self.stands(ongoing, &rest))
     }
 
     /// The older of two incidents that turn out to be one goes on, with the answer; the other one is over for good.

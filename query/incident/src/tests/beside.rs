@@ -47,3 +47,13 @@ fn what_is_over_is_not_taken_for_what_goes_on() {
     let (payment, archive) = (Fault::Errors("payment", 0.3), Fault::Dead("db:archive"));
     check([(archive, 0, 90), (payment, 30, 300)], ["archive", "payment"]);
 }
+
+/// Scenario: payment fails now and then for minutes; meanwhile the archive, which has nothing to do with it, is dead for a
+/// while, and much worse.
+/// Guarantees: payment stays the answer of the older one; it is not told twice.
+#[test]
+fn what_begins_beside_it_is_not_taken_for_what_goes_on() {
+    let (payment, archive) = (Fault::Errors("payment", 0.3), Fault::Dead("db:archive"));
+    check([(payment, 0, 300), (archive, 30, 120)], ["payment", "archive"]);
+    check([(payment, 0, 120), (archive, 30, 300)], ["payment", "archive"]);
+}
