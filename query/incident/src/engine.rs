@@ -4,6 +4,7 @@
 //! at the same time is taken for one event, whose culprit the localizer names, unless that culprit cannot have to do with
 //! it (`watch`). While an incident is open nothing is learned. When [`Engine::learn`] was given the system at rest, that is the baseline and nothing else is learned.
 
+mod answer;
 mod looks;
 mod ongoing;
 mod recorded;
