@@ -511,6 +511,32 @@ fn a_long_recorded_failure_began_at_its_start() {
     }
 }
 
+/// Scenario: a job of the recording at rest does not run in the other recording, in which payment fails after a minute.
+/// Guarantees: it began when payment failed. Load is not compared between recordings, nor is that somebody is not there.
+#[test]
+fn who_is_not_in_a_recording_does_not_date_its_failure() {
+    const BEGIN_S: i64 = 90_000;
+    let (mut world, mut engine) = (shop_and_batch(), Engine::new(Config::default()));
+    for second in 0..300 {
+        world.second(second, 20, 0).iter().for_each(|batch| engine.learn(batch));
+    }
+    let faults = [Fault::Dead("batch"), Fault::Errors("payment", 0.7)];
+    for second in BEGIN_S..BEGIN_S + 120 {
+        world.set(&faults[..if second < BEGIN_S + 60 { 1 } else { 2 }]);
+        world
+            .second(second, 20, 0)
+            .iter()
+            .for_each(|batch| engine.observe(batch));
+    }
+    engine.finish();
+    let [incident] = engine.incidents() else {
+        panic!("{:#?}", engine.incidents());
+    };
+    assert_eq!(incident.suspects[0].entity.name, "payment");
+    let began = Timestamp(EPOCH_NS + (BEGIN_S + 60) * 1_000_000_000);
+    assert_eq!(incident.started, began);
+}
+
 /// The same without a failure.
 #[test]
 fn a_healthy_recording_is_healthy() {

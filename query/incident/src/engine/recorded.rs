@@ -4,7 +4,7 @@
 
 use super::Engine;
 use crate::incident::{Change, Incident};
-use epicenter_detect::Symptom;
+use epicenter_detect::{Signal, Symptom};
 use epicenter_graph::Window;
 use epicenter_localize::Diagnosis;
 use epicenter_schema::{DurationNs, Timestamp};
@@ -21,9 +21,12 @@ pub(super) struct Observed {
 impl Engine {
     /// Takes the next window of it, with its symptoms, the strongest first.
     pub(super) fn note_recorded(&mut self, start: Timestamp, window: &Window, alone: &[Symptom]) {
+        // Load is not compared between recordings: who is not there tells nothing.
+        let heard = alone.iter().filter(|symptom| symptom.signal != Signal::Silence);
+        let heard: Vec<Symptom> = heard.copied().collect();
         // A recording is one failure: who is calm in between is not shaken anew.
-        self.onset.note(start, alone, DurationNs(i64::MAX));
-        let is_certain = alone.first().is_some_and(|s| s.nats >= self.config.surprise_nats);
+        self.onset.note(start, &heard, DurationNs(i64::MAX));
+        let is_certain = heard.first().is_some_and(|s| s.nats >= self.config.surprise_nats);
         let end = start + self.window();
         let observed = &mut self.observed;
         observed.sum.merge(window);
