@@ -3,17 +3,22 @@
 //!
 //! A fault that nobody feels is no fault, and a harmless change that somebody feels is not harmless: the change is tried
 //! on a shorter run first, and on the whole run too, and drawn again until it is what it should be.
+//!
+//! `play` runs it and writes it down, `pair` has two faults at once.
 
-use crate::fault::truth::{self, EntryPoint, Known, Truth};
-use crate::fault::{self, Campaign, Fault, Kind};
+pub mod pair;
+mod play;
+
+use crate::fault::truth::Truth;
+use crate::fault::{self, Campaign, Kind};
 use crate::felt::{self, Felt};
-use crate::sim::{SECOND, Traffic, World};
-use crate::system::{self, System};
-use crate::telemetry::{Degrade, Skew, SpanFile};
+use crate::sim::SECOND;
+use crate::system;
+use crate::telemetry::Degrade;
 use anyhow::{Context, Result, bail};
-use std::cell::RefCell;
+use play::Blow;
+use serde::Serialize;
 use std::path::Path;
-use std::rc::Rc;
 use std::time::Duration;
 
 /// Systems drawn for one seed until one can break as wanted.
@@ -139,16 +144,22 @@ pub fn run(plan: &Plan, folder: &Path) -> Result<Truth> {
             };
             let mut changed = system.clone();
             fault::prepare(&fault, &mut changed);
+            let entries = changed.entries.len();
             let draws = rng.u64(..);
             let is_long = plan.when().over > 2 * TRIAL.over;
-            if is_long && !kind.is_harmless() && !fits(kind, &trial(&changed, &fault, draws)) {
+            let try_it = || {
+                let blow = Blow::new(fault.clone(), TRIAL);
+                felt::judge(&play::trial(&changed, &[&blow], TRIAL.over, draws), entries, TRIAL)
+            };
+            if is_long && !kind.is_harmless() && !fits(kind, &try_it()) {
                 continue;
             }
-            let (felt, truth) = play(plan, &changed, &fault, draws, folder)?;
+            let blows = [Blow::new(fault.clone(), plan.when())];
+            let played = play::play(plan, &changed, &blows, plan.when().over, draws, folder)?;
+            let felt = felt::judge(&played.answers, entries, plan.when());
             if fits(kind, &felt) {
-                let text = serde_json::to_string_pretty(&truth)?;
-                let path = folder.join(TRUTH);
-                std::fs::write(&path, text + "\n").with_context(|| format!("could not write {}", path.display()))?;
+                let truth = played.tell(plan, &changed, &blows[0], &felt);
+                write_truth(folder, &truth)?;
                 return Ok(truth);
             }
         }
@@ -160,97 +171,17 @@ pub fn run(plan: &Plan, folder: &Path) -> Result<Truth> {
     )
 }
 
+fn write_truth(folder: &Path, truth: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(truth)?;
+    let path = folder.join(TRUTH);
+    std::fs::write(&path, text + "\n").with_context(|| format!("could not write {}", path.display()))
+}
+
 fn fits(kind: Kind, felt: &Felt) -> bool {
     if kind.is_harmless() {
         felt.is_harmless()
     } else {
         felt.is_felt()
-    }
-}
-
-/// The shorter run, of which nothing is written.
-fn trial(system: &System, fault: &Fault, draws: u64) -> Felt {
-    let world = World::new(system.clone(), draws);
-    let traffic = Traffic::new(system.entries.len());
-    traffic.open(&world);
-    fault::strike(fault, TRIAL, &world, &traffic);
-    world.clock.run_until(TRIAL.over);
-    let felt = felt::judge(&traffic.answers.borrow(), system.entries.len(), TRIAL);
-    world.clock.end();
-    felt
-}
-
-/// The whole run.
-fn play(plan: &Plan, system: &System, fault: &Fault, draws: u64, folder: &Path) -> Result<(Felt, Truth)> {
-    let (when, degrade) = (plan.when(), plan.degrade());
-    let world = World::new(system.clone(), draws);
-    // How it is written is drawn apart from what happens.
-    let mut rng = fastrand::Rng::with_seed(draws ^ 0x0b5e_12fe);
-    degrade.untrace(&world, &mut rng);
-    let skew = Skew::draw(&degrade, system.nodes.len(), &mut rng);
-    let file = SpanFile::create(&folder.join(SPANS), plan.epoch_ns(), &degrade, skew)?;
-    let file = Rc::new(RefCell::new(file));
-    let out = Rc::clone(&file);
-    *world.sink.borrow_mut() = Some(Box::new(move |system, pod, records| {
-        out.borrow_mut().take(system, pod, records);
-    }));
-    let traffic = Traffic::new(system.entries.len());
-    traffic.open(&world);
-    fault::strike(fault, when, &world, &traffic);
-    let known: Rc<RefCell<Known>> = Rc::default();
-    remember(fault, when, &world, &known);
-    world.clock.run_until(when.over);
-    world.export_all();
-    let felt = felt::judge(&traffic.answers.borrow(), system.entries.len(), when);
-    world.sink.borrow_mut().take();
-    world.clock.end();
-    let file = Rc::into_inner(file).context("the file is still in use")?.into_inner();
-    let spans = file.finish()?;
-    let truth = tell(plan, system, fault, &felt, &known.borrow(), spans);
-    Ok((felt, truth))
-}
-
-/// Which copy is hit, and whether a store still answers, is known when it happens.
-fn remember(fault: &Fault, when: Campaign, world: &Rc<World>, known: &Rc<RefCell<Known>>) {
-    let (own, fault, known) = (Rc::clone(world), fault.clone(), Rc::clone(known));
-    world.clock.spawn(async move {
-        own.clock.sleep_until(when.begin).await;
-        if fault.kind == Kind::BadPod {
-            known.borrow_mut().bad_pod = own.pods(fault.service).first().map(|pod| pod.name.clone());
-        }
-        let Some(store) = own.stores.get(fault.store) else {
-            return;
-        };
-        let before = (store.asked.get(), store.answered.get());
-        own.clock.sleep_until(when.end).await;
-        let asked = (store.asked.get() - before.0).max(1);
-        known.borrow_mut().answered = Some((store.answered.get() - before.1) as f64 / asked as f64);
-    });
-}
-
-fn tell(plan: &Plan, system: &System, fault: &Fault, felt: &Felt, known: &Known, spans: u64) -> Truth {
-    let when = plan.when();
-    let clock = |at: u64| (plan.epoch_ns() + at).to_string();
-    let entry_points = system.entries.iter().map(|entry| EntryPoint {
-        service: system.services[system.ops[entry.op].service].name.clone(),
-        operation: system.ops[entry.op].name.clone(),
-    });
-    Truth {
-        seed: plan.seed,
-        fault: fault.kind.name(),
-        harmless: fault.kind.is_harmless(),
-        culprits: truth::culprits(fault, system, known),
-        causes: truth::causes(fault, known),
-        dimension: truth::dimension(fault, system, known),
-        severity: truth::severity(fault),
-        fault_start_unix_nano: clock(when.begin),
-        fault_end_unix_nano: clock(when.end),
-        first_shaken_unix_nano: felt.first.filter(|_| !fault.kind.is_harmless()).map(clock),
-        shaken: (felt.worst * 1000.0).round() / 1000.0,
-        entry_points: entry_points.collect(),
-        services: system.services.len(),
-        spans,
-        seconds: when.over / SECOND,
     }
 }
 

@@ -1,12 +1,15 @@
 //! What breaks, and what changes without breaking: the kinds, whom they may hit and how hard (`choose`), what they do to the
-//! world (`strike`), and what a good answer names (`truth`).
+//! world (`strike`), what a good answer names (`truth`), and how two of them stand to each other (`relation`).
 
 mod choose;
 mod day;
+mod relation;
 mod strike;
 pub(crate) mod truth;
 
 pub(crate) use choose::choose;
+pub use relation::Relation;
+pub(crate) use relation::{entries_in_common, relation};
 pub(crate) use strike::{Campaign, prepare, strike};
 
 use crate::system::{OpId, ServiceId, StoreId};
@@ -73,6 +76,11 @@ impl Kind {
     pub fn all() -> Vec<Self> {
         let every = Self::value_variants().iter().copied();
         every.filter(|kind| *kind != Self::Day).collect()
+    }
+
+    /// Those of them that are faults.
+    pub fn faults() -> Vec<Self> {
+        Self::all().into_iter().filter(|kind| !kind.is_harmless()).collect()
     }
 
     /// Whether nothing is wrong.

@@ -21,10 +21,12 @@ const MOMENT_SHAKEN_MIN: u32 = 4;
 const STEP: u64 = 5 * SECOND;
 
 /// What came of a run for its visitors.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Felt {
     /// Share of shaken requests during the change, beyond the usual one, at the entry that suffered most.
     pub(crate) worst: f64,
+    /// The same at every entry; 0 where too few were shaken to say.
+    pub(crate) by_entry: Vec<f64>,
     /// The same over all entries.
     pub(crate) overall: f64,
     is_felt: bool,
@@ -46,6 +48,16 @@ impl Felt {
     }
 }
 
+/// Whether some entry suffers clearly more, by shares of [`Felt::by_entry`], than it does without something.
+pub(crate) fn adds(with: &Felt, without: &Felt) -> Option<f64> {
+    let more = with
+        .by_entry
+        .iter()
+        .zip(&without.by_entry)
+        .map(|(with, without)| with - without);
+    more.max_by(f64::total_cmp).filter(|more| *more >= SHARE_MIN)
+}
+
 /// Compares the time before a change with the time in it.
 pub(crate) fn judge(answers: &[Answer], entries: usize, when: Campaign) -> Felt {
     let limits: Vec<u64> = (0..entries).map(|entry| limit(answers, entry, when)).collect();
@@ -65,9 +77,9 @@ pub(crate) fn judge(answers: &[Answer], entries: usize, when: Campaign) -> Felt 
         let (usual, _) = share(&|answer| answer.entry == entry && is_rest(answer));
         let (now, shaken) = share(&|answer| answer.entry == entry && is_in(answer));
         felt.is_felt |= now - usual >= SHARE_MIN && shaken >= SHAKEN_MIN;
-        if shaken >= SHAKEN_MIN {
-            felt.worst = felt.worst.max(now - usual);
-        }
+        let more = if shaken >= SHAKEN_MIN { now - usual } else { 0.0 };
+        felt.by_entry.push(more);
+        felt.worst = felt.worst.max(more);
     }
     let (usual, shaken_at_rest) = share(&is_rest);
     let (now, _) = share(&is_in);

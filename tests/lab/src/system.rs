@@ -6,6 +6,7 @@
 mod draw;
 mod load;
 mod names;
+mod reach;
 mod shape;
 
 pub(crate) use draw::{draw, log_uniform};
@@ -187,6 +188,13 @@ pub(crate) struct Entry {
     pub(crate) rate: f64,
 }
 
+impl Service {
+    /// The machines that its copies are on at first.
+    pub(crate) fn machines(&self) -> impl Iterator<Item = usize> {
+        self.nodes.iter().copied().cycle().take(self.pods)
+    }
+}
+
 impl System {
     /// All steps of an operation, also those within parallel ones.
     pub(crate) fn steps(&self, op: OpId) -> Vec<&Step> {
@@ -207,6 +215,14 @@ impl System {
     pub(crate) fn calls(&self, op: OpId) -> impl Iterator<Item = &Call> {
         self.steps(op).into_iter().filter_map(|step| match step {
             Step::Call(call) => Some(call),
+            _ => None,
+        })
+    }
+
+    /// Questions asked by an operation.
+    pub(crate) fn asks(&self, op: OpId) -> impl Iterator<Item = &Ask> {
+        self.steps(op).into_iter().filter_map(|step| match step {
+            Step::Ask(ask) => Some(ask),
             _ => None,
         })
     }

@@ -5,14 +5,16 @@
 //! looked at, odd seeds are only scored; their figures are never put together.
 
 mod kept;
+mod pairs;
 mod table;
 mod verdict;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
+use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use verdict::{Truth, Verdict};
+use verdict::Verdict;
 
 /// Seeds of one run at most.
 const SEEDS_MAX: u64 = 100_000;
@@ -29,6 +31,9 @@ pub(super) struct Args {
     /// Half of the seeds: even ones, to look at, or odd ones, only to score
     #[arg(long, value_enum, default_value_t)]
     what: What,
+    /// Faults at once in one system
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=2))]
+    faults: u8,
     /// Only this kind of fault; may be given more than once
     #[arg(long, value_name = "KIND")]
     kind: Vec<String>,
@@ -100,6 +105,9 @@ impl Args {
             What::Scored => "scored",
         };
         let mut name = format!("{what} {}..{}", self.seeds.0, self.seeds.1);
+        if self.faults == 2 {
+            name += ", 2 faults";
+        }
         if let Some(degrade) = self.degrade.and_then(|degrade| degrade.to_possible_value()) {
             name += ", ";
             name += degrade.get_name();
@@ -127,68 +135,102 @@ fn seeds(text: &str) -> Result<(u64, u64)> {
     Ok(seeds)
 }
 
+/// What is common to the runs of all seeds.
+struct Bench<'a> {
+    args: &'a Args,
+    program: PathBuf,
+    simulator: PathBuf,
+    scratch: Scratch,
+}
+
 /// Simulates, judges, compares, prints.
 pub(super) fn run(args: &Args, jobs: usize, misses: bool) -> Result<()> {
+    let is_part = !args.kind.is_empty();
+    ensure!(
+        !(args.accept || args.check) || !is_part,
+        "figures are kept of all kinds together, without --kind"
+    );
+    ensure!(
+        args.faults == 1 || !is_part && !args.day,
+        "--faults 2 goes through all kinds by itself, and not with --day"
+    );
     let program = args.program()?;
-    let simulator = program.with_file_name("simulate");
-    let scratch = Scratch::make(&crate::workspace::target()?)?;
+    let bench = Bench {
+        args,
+        simulator: program.with_file_name("simulate"),
+        program,
+        scratch: Scratch::make(&crate::workspace::target()?)?,
+    };
     let chosen = args.chosen();
     eprintln!("score: {} simulated systems, {}", chosen.len(), args.name());
-    let verdicts = super::side_by_side(&chosen, jobs, |seed| one(args, *seed, &program, &simulator, &scratch.0))?;
-    let verdicts: Vec<Verdict> = verdicts.into_iter().flatten().collect();
-    ensure!(!verdicts.is_empty(), "none of these seeds has a fault of that kind");
+    let (rendered, missed, figures) = if args.faults == 2 {
+        let verdicts = super::side_by_side(&chosen, jobs, |seed| bench.one(*seed, pairs::judge))?;
+        let verdicts: Vec<pairs::Verdict> = verdicts.into_iter().flatten().collect();
+        (
+            pairs::table::render(&verdicts),
+            pairs::table::misses(&verdicts),
+            pairs::table::figures(&verdicts),
+        )
+    } else {
+        let verdicts = super::side_by_side(&chosen, jobs, |seed| bench.one(*seed, verdict::judge))?;
+        let verdicts: Vec<Verdict> = verdicts.into_iter().flatten().collect();
+        ensure!(!verdicts.is_empty(), "none of these seeds has a fault of that kind");
+        (
+            table::render(&verdicts),
+            table::misses(&verdicts),
+            table::sum(&verdicts).figures(),
+        )
+    };
     eprintln!();
-    super::print(&table::render(&verdicts))?;
+    super::print(&rendered)?;
     if misses {
-        super::print(&table::misses(&verdicts))?;
-    }
-    let sum = table::sum(&verdicts);
-    if args.accept || args.check {
-        ensure!(
-            args.kind.is_empty(),
-            "figures are kept of all kinds together, without --kind"
-        );
+        super::print(&missed)?;
     }
     if args.accept {
-        kept::write(&args.name(), &sum)?;
+        kept::write(&args.name(), &figures)?;
     }
     if args.check {
-        kept::check(&args.name(), &sum)?;
+        kept::check(&args.name(), &figures)?;
     }
     Ok(())
 }
 
-/// One seed; `None` when it is of a kind that is not wanted.
-fn one(args: &Args, seed: u64, program: &Path, simulator: &Path, scratch: &Path) -> Result<Option<Verdict>> {
-    let folder = scratch.join(seed.to_string());
-    let verdict = simulate(args, seed, simulator, &folder).and_then(|truth| {
-        let Some(truth) = truth else { return Ok(None) };
-        let said = analyze(program, &folder.join("spans.pb.zst"))?;
-        verdict::judge(truth, &said, matches!(args.degrade, Some(Degrade::Skew))).map(Some)
-    });
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder)?;
-    }
-    verdict.with_context(|| format!("seed {seed}"))
-}
-
-fn simulate(args: &Args, seed: u64, simulator: &Path, folder: &Path) -> Result<Option<Truth>> {
-    let mut command = Command::new(simulator);
-    command.arg("--seed").arg(seed.to_string()).arg("--out").arg(folder);
-    if args.day {
-        command.arg("--day");
-    } else if !args.kind.is_empty() {
-        let kind = output(Command::new(simulator).args(["--seed", &seed.to_string(), "--kind"]))?;
-        if !args.kind.contains(&String::from_utf8_lossy(&kind).trim().to_owned()) {
-            return Ok(None);
+impl Bench<'_> {
+    /// One seed; `None` when it is of a kind that is not wanted.
+    fn one<T: DeserializeOwned, V>(&self, seed: u64, judge: impl Fn(T, &[u8], bool) -> Result<V>) -> Result<Option<V>> {
+        let folder = self.scratch.0.join(seed.to_string());
+        let verdict = self.simulate(seed, &folder).and_then(|truth| {
+            let Some(truth) = truth else { return Ok(None) };
+            let said = analyze(&self.program, &folder.join("spans.pb.zst"))?;
+            judge(truth, &said, matches!(self.args.degrade, Some(Degrade::Skew))).map(Some)
+        });
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder)?;
         }
+        verdict.with_context(|| format!("seed {seed}"))
     }
-    if let Some(degrade) = args.degrade {
-        command.args(degrade.options());
+
+    fn simulate<T: DeserializeOwned>(&self, seed: u64, folder: &Path) -> Result<Option<T>> {
+        let (args, simulator) = (self.args, &self.simulator);
+        let mut command = Command::new(simulator);
+        command.arg("--seed").arg(seed.to_string()).arg("--out").arg(folder);
+        if args.faults == 2 {
+            command.args(["--faults", "2"]);
+        } else if args.day {
+            command.arg("--day");
+        } else if !args.kind.is_empty() {
+            let kind = output(Command::new(simulator).args(["--seed", &seed.to_string(), "--kind"]))?;
+            if !args.kind.contains(&String::from_utf8_lossy(&kind).trim().to_owned()) {
+                return Ok(None);
+            }
+        }
+        if let Some(degrade) = args.degrade {
+            command.args(degrade.options());
+        }
+        output(&mut command)?;
+        let truth = std::fs::read(folder.join("truth.json"))?;
+        Ok(Some(serde_json::from_slice(&truth).context("truth.json")?))
     }
-    output(&mut command)?;
-    let truth = std::fs::read(folder.join("truth.json"))?;
-    Ok(Some(serde_json::from_slice(&truth).context("truth.json")?))
 }
 
 fn analyze(program: &Path, spans: &Path) -> Result<Vec<u8>> {

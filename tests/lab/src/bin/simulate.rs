@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use epicenter_lab::experiment::{self, Plan};
+use epicenter_lab::experiment::{self, Plan, pair};
 use epicenter_lab::fault::Kind;
 use epicenter_lab::replay;
 use std::io::Write;
@@ -29,11 +29,14 @@ struct Args {
     #[arg(long)]
     kind: bool,
     /// 24 hours without a fault, at a modest rate
-    #[arg(long, conflicts_with = "fault")]
+    #[arg(long, conflicts_with_all = ["fault", "faults"])]
     day: bool,
     /// What happens, instead of what the seed says
     #[arg(long, value_enum, value_name = "KIND")]
     fault: Option<Kind>,
+    /// Faults at once; the kind of the first of two is what the seed says of pairs
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=2))]
+    faults: u8,
     /// How long everything is healthy at first
     #[arg(long, value_name = "TIME")]
     healthy: Option<humantime::Duration>,
@@ -58,6 +61,8 @@ fn main() -> Result<()> {
     let args = Args::parse();
     let mut plan = if args.day {
         Plan::day(args.seed)
+    } else if args.faults == 2 {
+        Plan::pair_of(args.seed)
     } else {
         Plan::of(args.seed)
     };
@@ -80,8 +85,12 @@ fn main() -> Result<()> {
     plan.untraced = args.untraced;
     plan.clock_skew = args.clock_skew.into();
     std::fs::create_dir_all(&out).with_context(|| format!("could not make {}", out.display()))?;
-    let truth = experiment::run(&plan, &out)?;
-    writeln!(std::io::stdout().lock(), "{}", serde_json::to_string(&truth)?)?;
+    let truth = if args.faults == 2 {
+        serde_json::to_string(&pair::run(&plan, &out)?)?
+    } else {
+        serde_json::to_string(&experiment::run(&plan, &out)?)?
+    };
+    writeln!(std::io::stdout().lock(), "{truth}")?;
     let Some(endpoint) = args.play else { return Ok(()) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let file = out.join(experiment::SPANS);

@@ -152,9 +152,8 @@ impl Choice<'_> {
     fn a_cache(&mut self) -> Option<()> {
         let mut pairs: Vec<(StoreId, StoreId)> = Vec::new();
         for op in 0..self.system.ops.len() {
-            for step in self.system.steps(op) {
-                if let crate::system::Step::Ask(ask) = step
-                    && let Some(cache) = ask.cache
+            for ask in self.system.asks(op) {
+                if let Some(cache) = ask.cache
                     && drowns_without_cache(self.system, &self.rates, ask.store)
                     && self.rates.stores[cache] >= SHARE_MIN * self.arrivals
                     && !pairs.contains(&(cache, ask.store))
@@ -177,10 +176,8 @@ impl Choice<'_> {
     fn a_node(&mut self) -> Option<()> {
         let system = self.system;
         let homes = |node: usize| {
-            let services = (0..system.services.len()).filter(move |id| {
-                let service = &system.services[*id];
-                (0..service.pods).any(|pod| service.nodes[pod % service.nodes.len()] == node)
-            });
+            let is_on_it = move |id: &ServiceId| system.services[*id].machines().any(|machine| machine == node);
+            let services = (0..system.services.len()).filter(is_on_it);
             services.collect::<Vec<ServiceId>>()
         };
         let busy = |id: &ServiceId| {

@@ -248,7 +248,9 @@ fn mend(fault: &Fault, world: &Rc<World>, traffic: &Traffic, hit: &Rc<RefCell<Ve
             world.stores[fault.store].alive.set(true);
             world.stores[fault.store].slowness.set(1.0);
         }
-        Kind::NetworkDelay | Kind::NetworkLoss => world.edges.borrow_mut().clear(),
+        Kind::NetworkDelay | Kind::NetworkLoss => {
+            world.edges.borrow_mut().remove(&(fault.caller, fault.service));
+        }
         _ => {}
     }
 }

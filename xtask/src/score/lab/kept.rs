@@ -1,7 +1,6 @@
 //! The figures that must not fall: a small table in `tests/scenarios/lab-kept.toml`, one section a choice of seeds and of
 //! what is spoiled.
 
-use super::table::Sum;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,7 +8,9 @@ use std::path::PathBuf;
 /// Shares are kept with three digits; less than this is no fall.
 const SLACK: f64 = 0.0006;
 
-type Kept = BTreeMap<String, BTreeMap<String, f64>>;
+/// Shares by name, and `false_incidents` as a count.
+pub(super) type Figures = BTreeMap<String, f64>;
+type Kept = BTreeMap<String, Figures>;
 
 fn path() -> PathBuf {
     crate::workspace::root().join("tests/scenarios/lab-kept.toml")
@@ -22,20 +23,10 @@ fn read() -> Result<Kept> {
     }
 }
 
-fn figures(sum: &Sum) -> BTreeMap<String, f64> {
-    let mut figures: BTreeMap<String, f64> = BTreeMap::new();
-    if sum.faults > 0 {
-        let shares = sum.shares();
-        figures.extend(shares.map(|(name, share)| (name.to_owned(), (share * 1000.0).round() / 1000.0)));
-    }
-    figures.insert("false_incidents".to_owned(), sum.false_incidents as f64);
-    figures
-}
-
 /// Writes the figures of a run in place of those of the same name.
-pub(super) fn write(name: &str, sum: &Sum) -> Result<()> {
+pub(super) fn write(name: &str, figures: &Figures) -> Result<()> {
     let mut kept = read()?;
-    kept.insert(name.to_owned(), figures(sum));
+    kept.insert(name.to_owned(), figures.clone());
     let head = "# Written by `cargo xtask score --lab --accept`, looked at by `--check`: shares must not fall, false incidents not rise.\n\n";
     std::fs::write(path(), head.to_owned() + &toml::to_string(&kept)?)?;
     eprintln!("score: kept in {}", path().display());
@@ -44,12 +35,12 @@ pub(super) fn write(name: &str, sum: &Sum) -> Result<()> {
 
 /// # Errors
 /// Figures that are worse than the kept ones, or that are not kept yet.
-pub(super) fn check(name: &str, sum: &Sum) -> Result<()> {
+pub(super) fn check(name: &str, figures: &Figures) -> Result<()> {
     let kept = read()?;
     let Some(kept) = kept.get(name) else {
         bail!("no figures are kept for {name:?}: keep them with --accept");
     };
-    let worse = worse(kept, &figures(sum));
+    let worse = worse(kept, figures);
     if !worse.is_empty() {
         bail!("worse than what is kept for {name:?}: {}", worse.join(", "));
     }
@@ -57,7 +48,7 @@ pub(super) fn check(name: &str, sum: &Sum) -> Result<()> {
     Ok(())
 }
 
-fn worse(kept: &BTreeMap<String, f64>, now: &BTreeMap<String, f64>) -> Vec<String> {
+fn worse(kept: &Figures, now: &Figures) -> Vec<String> {
     let mut worse = Vec::new();
     for (figure, before) in kept {
         let Some(now) = now.get(figure) else {

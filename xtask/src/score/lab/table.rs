@@ -7,15 +7,15 @@ use std::fmt::Write;
 /// Figures of several runs.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sum {
-    pub(super) faults: usize,
-    pub(super) found: usize,
+    faults: usize,
+    found: usize,
     first: usize,
     third: usize,
     cause: usize,
     dimensions: usize,
     dimension: usize,
     one: usize,
-    pub(super) false_incidents: usize,
+    false_incidents: usize,
     calm_hours: f64,
     delays_s: Vec<f64>,
 }
@@ -38,8 +38,8 @@ impl Sum {
         self.delays_s.extend(verdict.delay_s);
     }
 
-    /// Shares that must not fall, by name.
-    pub(super) fn shares(&self) -> [(&'static str, f64); 5] {
+    /// Shares, by name.
+    fn shares(&self) -> [(&'static str, f64); 5] {
         let share = |part: usize, of: usize| part as f64 / of.max(1) as f64;
         [
             ("culprit", share(self.first, self.faults)),
@@ -50,14 +50,26 @@ impl Sum {
         ]
     }
 
-    fn delay(&self, quantile: f64) -> String {
-        let mut delays = self.delays_s.clone();
-        delays.sort_by(f64::total_cmp);
-        let at = ((delays.len() as f64 * quantile).ceil() as usize).max(1) - 1;
-        delays
-            .get(at)
-            .map_or_else(|| "-".to_owned(), |delay| format!("{delay:.1} s"))
+    /// Figures that are kept, by name: shares, and false incidents as a count.
+    pub(super) fn figures(&self) -> BTreeMap<String, f64> {
+        let mut figures: BTreeMap<String, f64> = BTreeMap::new();
+        if self.faults > 0 {
+            let shares = self.shares();
+            figures.extend(shares.map(|(name, share)| (name.to_owned(), (share * 1000.0).round() / 1000.0)));
+        }
+        figures.insert("false_incidents".to_owned(), self.false_incidents as f64);
+        figures
     }
+}
+
+/// A quantile of delays in seconds, in words.
+pub(super) fn delay(delays_s: &[f64], quantile: f64) -> String {
+    let mut delays = delays_s.to_vec();
+    delays.sort_by(f64::total_cmp);
+    let at = ((delays.len() as f64 * quantile).ceil() as usize).max(1) - 1;
+    delays
+        .get(at)
+        .map_or_else(|| "-".to_owned(), |delay| format!("{delay:.1} s"))
 }
 
 /// All figures together.
@@ -123,8 +135,8 @@ fn row(out: &mut String, kind: &str, sum: &Sum) {
         sum.faults,
         sum.found as f64 / sum.faults.max(1) as f64,
         sum.false_incidents,
-        sum.delay(0.5),
-        sum.delay(0.95)
+        delay(&sum.delays_s, 0.5),
+        delay(&sum.delays_s, 0.95)
     );
 }
 

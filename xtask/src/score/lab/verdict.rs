@@ -9,7 +9,7 @@ use serde::Deserialize;
 const SECOND: f64 = 1e9;
 /// A live server judges a window this long after its end, by default, so that late spans can come in; `analyze` gives the
 /// end of the window.
-const LATENESS_S: f64 = 7.0;
+pub(super) const LATENESS_S: f64 = 7.0;
 /// An incident may begin this much before the fault: windows are seconds long.
 const EARLY_S: f64 = 15.0;
 /// The same, when clocks are off by minutes.
@@ -42,12 +42,13 @@ struct Said {
     incidents: Vec<Incident>,
 }
 
+/// An incident, as `analyze --json` gives it.
 #[derive(Clone, Deserialize)]
-struct Incident {
+pub(super) struct Incident {
     started_unix_nano: String,
     detected_unix_nano: String,
     cause: Cause,
-    suspects: Vec<Suspect>,
+    pub(super) suspects: Vec<Suspect>,
 }
 
 #[derive(Clone, Deserialize)]
@@ -56,7 +57,7 @@ struct Cause {
 }
 
 #[derive(Clone, Deserialize)]
-struct Suspect {
+pub(super) struct Suspect {
     entity: Entity,
     #[serde(default)]
     evidence: Vec<Evidence>,
@@ -72,6 +73,42 @@ struct Entity {
 #[derive(Clone, Deserialize)]
 struct Evidence {
     text: String,
+}
+
+impl Truth {
+    /// When the fault began, in seconds.
+    pub(super) fn start(&self) -> Result<f64> {
+        seconds(&self.fault_start_unix_nano)
+    }
+
+    /// Whether a suspect is one of the culprits.
+    pub(super) fn names(&self, suspect: &Suspect) -> bool {
+        self.culprits.iter().any(|culprit| is_named(&suspect.entity, culprit))
+    }
+
+    /// Whether an incident has a right cause.
+    pub(super) fn is_cause(&self, incident: &Incident) -> bool {
+        self.causes.contains(&incident.cause.kind)
+    }
+}
+
+impl Incident {
+    /// When it began, in seconds.
+    pub(super) fn started(&self) -> Result<f64> {
+        seconds(&self.started_unix_nano)
+    }
+
+    /// The end of the window in which it opened, in seconds.
+    pub(super) fn detected(&self) -> Result<f64> {
+        seconds(&self.detected_unix_nano)
+    }
+
+    /// Its cause and first suspects.
+    pub(super) fn words(&self, suspects: usize) -> String {
+        let suspects = self.suspects.iter().take(suspects);
+        let suspects: Vec<String> = suspects.map(|suspect| words(&suspect.entity)).collect();
+        format!("{}: {}", self.cause.kind, suspects.join(", "))
+    }
 }
 
 /// How one run was judged.
@@ -117,14 +154,12 @@ impl Verdict {
 /// # Errors
 /// An answer that is not the JSON of incidents.
 pub(super) fn judge(truth: Truth, said: &[u8], is_skewed: bool) -> Result<Verdict> {
-    let said: Said = serde_json::from_slice(said).context("what analyze said")?;
-    let start = seconds(&truth.fault_start_unix_nano)?;
-    let early = if is_skewed { EARLY_SKEWED_S } else { EARLY_S };
+    let start = truth.start()?;
+    let early = early_s(is_skewed);
     let mut ours: Vec<(f64, f64, Incident)> = Vec::new();
     let mut false_incidents = 0;
-    for incident in said.incidents {
-        let began = seconds(&incident.started_unix_nano)? - start;
-        let detected = seconds(&incident.detected_unix_nano)?;
+    for incident in parse(said)? {
+        let (began, detected) = (incident.started()? - start, incident.detected()?);
         if truth.harmless || began < -early {
             false_incidents += 1;
         } else {
@@ -135,10 +170,7 @@ pub(super) fn judge(truth: Truth, said: &[u8], is_skewed: bool) -> Result<Verdic
     let shaken = truth.first_shaken_unix_nano.as_deref().map(seconds).transpose()?;
     let first = ours.first();
     let suspects = first.map_or(&[][..], |(.., incident)| &incident.suspects);
-    let place = suspects.iter().position(|suspect| {
-        let named = |culprit| is_named(&suspect.entity, culprit);
-        truth.culprits.iter().any(named)
-    });
+    let place = suspects.iter().position(|suspect| truth.names(suspect));
     Ok(Verdict {
         place: place.map(|index| index + 1),
         cause: first.map(|(.., incident)| incident.cause.kind.clone()),
@@ -155,6 +187,20 @@ pub(super) fn judge(truth: Truth, said: &[u8], is_skewed: bool) -> Result<Verdic
         said: suspects.iter().take(4).map(|suspect| words(&suspect.entity)).collect(),
         truth,
     })
+}
+
+/// The incidents in what `analyze --json` said.
+///
+/// # Errors
+/// An answer that is not the JSON of incidents.
+pub(super) fn parse(said: &[u8]) -> Result<Vec<Incident>> {
+    let said: Said = serde_json::from_slice(said).context("what analyze said")?;
+    Ok(said.incidents)
+}
+
+/// How much before the fault an incident may begin.
+pub(super) fn early_s(is_skewed: bool) -> f64 {
+    if is_skewed { EARLY_SKEWED_S } else { EARLY_S }
 }
 
 fn seconds(unix_nano: &str) -> Result<f64> {
