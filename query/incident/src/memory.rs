@@ -92,7 +92,8 @@ fn keys(window: &Window) -> usize {
 
 /// Whether nothing was heard for so long that it is no chance.
 fn is_unheard(window: &Window, length: DurationNs, baseline: &Baseline) -> bool {
-    window.spans == 0 && baseline.mean_rate(|rest| rest.spans) * length.as_secs_f64() >= EXPECTED_SPANS
+    let usual = baseline.total().spans as f64 / baseline.seconds().max(1e-9);
+    window.spans == 0 && usual * length.as_secs_f64() >= EXPECTED_SPANS
 }
 
 /// Windows on their way into the baseline.
