@@ -56,7 +56,12 @@ fn candidates<'a>(window: &'a Window, baseline: &'a Baseline) -> impl Iterator<I
         if is_changed && !(op.roots > 0 && is_felt(&op.duration, &rest.ops.get(key)?.duration)) {
             return None;
         }
-        candidate(Place::Operation(*key), &op.duration, (past.entries, past.late_ns), op.roots > 0)
+        candidate(
+            Place::Operation(*key),
+            &op.duration,
+            (past.entries, past.late_ns),
+            op.roots > 0,
+        )
     });
     let edges = window
         .edges

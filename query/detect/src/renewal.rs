@@ -133,9 +133,6 @@ mod tests {
         assert_eq!(changed, ["cart", "fraud", "front"]);
         assert!(who_changed(&rest, &rest).is_empty());
         let turned = window(&mut names, &[("stock", "cart")]);
-        assert!(
-            who_changed(&turned, &rest).is_empty(),
-            "a new call to a known service"
-        );
+        assert!(who_changed(&turned, &rest).is_empty(), "a new call to a known service");
     }
 }

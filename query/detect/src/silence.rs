@@ -76,7 +76,9 @@ pub fn silent(window: &Window, length: DurationNs, baseline: &Baseline) -> BTree
     edges.sort_unstable_by_key(|(_, key, _)| *key);
     for (callee, key, count) in edges {
         // A caller without entries of its own begins its work by itself: nothing tells that it does less.
-        let share = usual.get(&key.caller).map_or(thinning, |usual| kept(&key.caller, *usual));
+        let share = usual
+            .get(&key.caller)
+            .map_or(thinning, |usual| kept(&key.caller, *usual));
         let sum = calls.entry(callee).or_default();
         sum.0 += count as f64;
         sum.1 += count as f64 * share;

@@ -30,7 +30,10 @@ pub fn surges(window: &Window, length: DurationNs, baseline: &Baseline, names: &
     let seconds = length.as_secs_f64().max(1e-9);
     let mut found = Vec::new();
     // A consumer of a queue gets what somebody in the system sent.
-    let entries = window.ops.iter().filter(|(key, op)| op.roots > 0 && key.kind != SpanKind::Consumer);
+    let entries = window
+        .ops
+        .iter()
+        .filter(|(key, op)| op.roots > 0 && key.kind != SpanKind::Consumer);
     for (key, op) in entries {
         let rate = arrivals(op) / seconds;
         let mean = baseline.mean_rate(key, arrivals);

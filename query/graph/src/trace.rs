@@ -342,9 +342,25 @@ impl Walker {
         }
     }
 
+    /// Whether the request enters the system here.
     fn is_root(&self, index: usize) -> bool {
         let span = &self.spans[index];
-        span.parent.is_none() || (!self.has_root && self.parent[index].is_none() && span.answers())
+        match self.parent[index] {
+            None if span.parent.is_none() => !self.is_from_outside(index),
+            None => !self.has_root && span.answers(),
+            Some(parent) => span.kind == SpanKind::Server && self.is_from_outside(parent as usize),
+        }
+    }
+
+    /// Whether it is the call of somebody who has nothing else to do with the request, and that is answered: a browser, a
+    /// generator of load, a clock. The request enters the system where it is answered.
+    fn is_from_outside(&self, index: usize) -> bool {
+        let span = &self.spans[index];
+        let answers = |kid: &u32| {
+            let kid = &self.spans[*kid as usize];
+            kid.kind == SpanKind::Server && kid.service != span.service
+        };
+        span.parent.is_none() && span.kind == SpanKind::Client && self.kids(index).iter().any(answers)
     }
 
     /// The service that does the work of a child: the remote one for a call, otherwise its own.

@@ -57,7 +57,10 @@ pub(crate) fn breakdown(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
     // Of several caches it is the suspected one, else the one that is asked more: what it lost is put back into it.
     let growth = |a: &Breakdown, b: &Breakdown| b.cache_growth.total_cmp(&a.cache_growth);
     found.sort_by(|a, b| (b.cache == best).cmp(&(a.cache == best)).then(growth(a, b)));
-    let Some(Breakdown { cache, store, calls, .. }) = found.into_iter().next() else {
+    let Some(Breakdown {
+        cache, store, calls, ..
+    }) = found.into_iter().next()
+    else {
         return false;
     };
     let evidence = Evidence {

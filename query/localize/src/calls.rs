@@ -57,9 +57,7 @@ impl BadCalls {
         }
         let is_bad = |pair: &Pair| pair.bad >= BAD_CALLS_MIN && pair.bad >= BAD_MIN * pair.calls as f64;
         let bad = pairs.into_iter().filter(|(_, pair)| is_bad(pair));
-        let bad: Vec<(NameId, Callee, f64)> = bad
-            .map(|((caller, callee), pair)| (caller, callee, pair.bad))
-            .collect();
+        let bad: Vec<(NameId, Callee, f64)> = bad.map(|((caller, callee), pair)| (caller, callee, pair.bad)).collect();
         Self::new(scene, &bad)
     }
 

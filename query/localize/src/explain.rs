@@ -49,12 +49,7 @@ pub(crate) type Suffering<'a> = (OpKey, &'a OpStats, f64);
 
 /// Explains a diagnosis whose suspects are final, from who suffers ([`crate::shaken`]). Cost: one pass over the edges now and at rest, and one walk up from
 /// each suspect.
-pub(crate) fn explain(
-    scene: &Scene<'_>,
-    survey: &Survey<'_>,
-    suffering: &[Suffering<'_>],
-    diagnosis: &mut Diagnosis,
-) {
+pub(crate) fn explain(scene: &Scene<'_>, survey: &Survey<'_>, suffering: &[Suffering<'_>], diagnosis: &mut Diagnosis) {
     let ways = Ways::of(scene, &survey.edges);
     for suspect in &mut diagnosis.suspects {
         suspect.share = share::of(scene, &ways, suffering, &suspect.entity);

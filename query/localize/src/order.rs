@@ -7,12 +7,7 @@ pub(crate) fn sum(mut fractions: Vec<f64>) -> f64 {
 }
 
 /// The `max` of them for which most speaks, ties by name, in no other order; all where there are no more.
-pub(crate) fn most<T, N: Ord>(
-    mut all: Vec<T>,
-    max: usize,
-    much: impl Fn(&T) -> f64,
-    name: impl Fn(&T) -> N,
-) -> Vec<T> {
+pub(crate) fn most<T, N: Ord>(mut all: Vec<T>, max: usize, much: impl Fn(&T) -> f64, name: impl Fn(&T) -> N) -> Vec<T> {
     if all.len() > max {
         let order = |a: &T, b: &T| much(b).total_cmp(&much(a)).then_with(|| name(a).cmp(&name(b)));
         all.select_nth_unstable_by(max, order);

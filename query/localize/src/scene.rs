@@ -37,7 +37,10 @@ impl Scene<'_> {
     }
 
     /// Operations in the order of their names.
-    pub(crate) fn ops_by_name<'a>(&self, ops: impl IntoIterator<Item = (OpKey, &'a OpStats)>) -> Vec<(OpKey, &'a OpStats)> {
+    pub(crate) fn ops_by_name<'a>(
+        &self,
+        ops: impl IntoIterator<Item = (OpKey, &'a OpStats)>,
+    ) -> Vec<(OpKey, &'a OpStats)> {
         let mut ops: Vec<_> = ops.into_iter().collect();
         ops.sort_by_cached_key(|(key, _)| (self.name(key.service), self.name(key.name), key.kind));
         ops

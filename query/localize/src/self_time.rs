@@ -6,9 +6,9 @@
 
 use crate::Scene;
 use crate::blame::Ledger;
+use crate::spread::spread;
 use crate::verdict::Evidence;
 use crate::words::duration;
-use crate::spread::spread;
 use epicenter_detect::{Range, UsualRequests};
 use epicenter_graph::{OpKey, OpStats};
 
@@ -37,7 +37,9 @@ struct Longer<'a> {
 
 impl<'a> Longer<'a> {
     fn of(scene: &Scene<'_>, key: OpKey, op: &'a OpStats) -> Option<Self> {
-        let range = scene.baseline.op_range(&key, |op| &op.self_time, op.self_time.count())?;
+        let range = scene
+            .baseline
+            .op_range(&key, |op| &op.self_time, op.self_time.count())?;
         let now = op.self_time.typical();
         let is_longer = range.count >= VALUES_AT_REST_MIN && range.is_exceeded_by(now);
         is_longer.then_some(Self { key, op, now, range })

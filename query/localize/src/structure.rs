@@ -83,7 +83,12 @@ fn accuse(scene: &Scene<'_>, moved: &Moved<'_>, ledger: &mut Ledger) {
     } = moved;
     let having = |op: &OpStats| op.children.get(child).copied().unwrap_or(0);
     let range = scene.baseline.op_share(key, |op| (having(op), op.count), op.count);
-    let Some(Share { mean: usual, low, high, .. }) = range else { return };
+    let Some(Share {
+        mean: usual, low, high, ..
+    }) = range
+    else {
+        return;
+    };
     let now = having(op) as f64 / op.count.max(1) as f64;
     if low <= now && now <= high {
         return;

@@ -117,6 +117,34 @@ fn time_goes_to_self_and_to_edges() {
     assert_eq!(op("web", "GET /").roots, 1);
 }
 
+/// Scenario: a generator of load is traced too.
+/// Guarantees: requests enter the system where they are answered, for that is where people feel them.
+#[test]
+fn a_call_from_outside_enters_where_it_is_answered() {
+    let traced = [
+        S(1, 1, 0, "load", "GET", 3, 0, 100, false, Some("web-host")),
+        S(1, 2, 1, "web", "GET /", 2, 10, 80, false, None),
+        S(1, 3, 2, "web", "call", 3, 20, 50, false, Some("orders-host")),
+        S(1, 4, 3, "orders", "GET /o", 2, 30, 30, false, None),
+        // Nobody answers this one, and a poller asks a database.
+        S(2, 1, 0, "load", "GET", 3, 0, 5, true, Some("web-host")),
+        S(3, 1, 0, "orders", "SELECT", 3, 0, 5, false, Some("orders-db")),
+    ];
+    let (builder, windows) = run(&[batch(&traced)]);
+    let mut roots: Vec<_> = windows[0].1.ops_sorted(builder.names());
+    roots.retain(|(_, op)| op.roots > 0);
+    let roots: Vec<_> = roots
+        .iter()
+        .map(|(key, op)| (&**builder.names().get(key.service), key.kind, op.roots, op.entries))
+        .collect();
+    let expected = [
+        ("load", SpanKind::Client, 1, 0),
+        ("orders", SpanKind::Client, 1, 0),
+        ("web", SpanKind::Server, 1, 1),
+    ];
+    assert_eq!(roots, expected);
+}
+
 #[test]
 fn clocks_of_hosts_need_not_agree() {
     let mut skewed = TREE;

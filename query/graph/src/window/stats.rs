@@ -40,7 +40,7 @@ pub struct OpStats {
     pub errors: u64,
     /// Spans that complain (failed, or logged an error) with no complaint below them.
     pub own_complaints: u64,
-    /// Spans without a parent.
+    /// Spans by which requests enter the system: without a parent, or the answer to a call from outside that has none.
     pub roots: u64,
     /// Spans through which the service is entered: the parent is absent or of another service.
     pub entries: u64,

@@ -56,7 +56,9 @@ impl Ways {
         }
         let (nodes, all) = (ways.nodes.len(), 0..ways.ways.len() as u32);
         ways.up = Grouped::new(nodes, all, |way| ways.ways[way as usize].to);
-        ways.down = Grouped::new(nodes, ways.up.places.iter().copied(), |way| ways.ways[way as usize].from);
+        ways.down = Grouped::new(nodes, ways.up.places.iter().copied(), |way| {
+            ways.ways[way as usize].from
+        });
         ways
     }
 

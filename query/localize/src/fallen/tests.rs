@@ -17,7 +17,14 @@ fn gone_after(periods: u64) -> Option<String> {
         answer(&mut stage, &["cart-1", "cart-3"]);
         stage.rest();
     }
-    answer(&mut stage, if periods == 0 { &["cart-1"] } else { &["cart-1", "cart-3"] });
+    answer(
+        &mut stage,
+        if periods == 0 {
+            &["cart-1"]
+        } else {
+            &["cart-1", "cart-3"]
+        },
+    );
     let mut diagnosis = Diagnosis {
         suspects: vec![Suspect {
             entity: Entity::service("cart"),
