@@ -10,6 +10,7 @@ use crate::fallen;
 use crate::machine;
 use crate::verdict::{CauseKind, Diagnosis, Evidence};
 use crate::words::{duration, percent};
+use epicenter_detect::stats::excess_of_share;
 use epicenter_graph::{Dimension, DimensionKey, DimensionStats, Entity, EntityKind, NameId, Window};
 use std::collections::BTreeSet;
 
@@ -19,8 +20,13 @@ const TIMES_MIN: f64 = 3.0;
 const FLOOR_NS: f64 = 200_000.0;
 /// Share of failures of the bad value from which it is bad.
 const FAILING_MIN: f64 = 0.1;
-/// Requests needed on either side.
+/// Requests needed on either side; fewer are enough when their work takes so many times as long, or so many fail.
 const REQUESTS_MIN: u64 = 8;
+const REQUESTS_FEW: u64 = 3;
+const TIMES_OF_FEW: f64 = 10.0;
+const NATS_OF_FEW: f64 = 6.0;
+/// Share of failures that is usual at least.
+const USUAL_MIN: f64 = 0.02;
 
 struct Worst {
     value: NameId,
@@ -172,15 +178,25 @@ fn worst(scene: &Scene<'_>, service: NameId, dimension: Dimension, channel: Chan
     let total = sum(&measure);
     values
         .iter()
-        .filter(|(_, _, stats)| stats.entries >= REQUESTS_MIN && entries - stats.entries >= REQUESTS_MIN)
-        .map(|(_, value, stats)| Worst {
-            value: *value,
-            bad: measure(stats) as f64 / stats.entries as f64,
-            rest: (total - measure(stats)) as f64 / (entries - stats.entries) as f64,
-        })
-        .filter(|worst| match channel {
-            Channel::Faults => worst.bad >= TIMES_MIN * worst.rest && worst.bad >= FAILING_MIN,
-            Channel::Latency => worst.bad + FLOOR_NS >= TIMES_MIN * (worst.rest + FLOOR_NS),
+        .map(|(_, value, stats)| (value, stats, stats.entries.min(entries - stats.entries)))
+        .filter(|(.., least)| *least >= REQUESTS_FEW)
+        .filter_map(|(value, stats, least)| {
+            let worst = Worst {
+                value: *value,
+                bad: measure(stats) as f64 / stats.entries as f64,
+                rest: (total - measure(stats)) as f64 / (entries - stats.entries) as f64,
+            };
+            let is_few = least < REQUESTS_MIN;
+            let times = if is_few { TIMES_OF_FEW } else { TIMES_MIN };
+            let nats = excess_of_share(stats.own_complaints, stats.entries, worst.rest.max(USUAL_MIN));
+            let is_bad = match channel {
+                Channel::Faults => {
+                    let is_no_chance = !is_few || nats >= NATS_OF_FEW;
+                    worst.bad >= TIMES_MIN * worst.rest && worst.bad >= FAILING_MIN && is_no_chance
+                }
+                Channel::Latency => worst.bad + FLOOR_NS >= times * (worst.rest + FLOOR_NS),
+            };
+            is_bad.then_some(worst)
         })
         .max_by(|a, b| a.bad.total_cmp(&b.bad))
 }

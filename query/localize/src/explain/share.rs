@@ -30,7 +30,8 @@ pub(super) fn of(scene: &Scene<'_>, ways: &Ways, suffering: &[Suffering<'_>], su
         places.contains(&node) || ways.hops(&hops, node).is_some()
     };
     let reaching: f64 = entries().filter(|(key, ..)| reaches(key.service)).map(felt).sum();
-    (reaching.min(own(ways, suffering, &places)) / all).clamp(0.0, 1.0)
+    // No sum of nothing is less than nothing.
+    (reaching.min(own(ways, suffering, &places)) / all).clamp(0.0, 1.0) + 0.0
 }
 
 /// Requests that suffer at the suspect.
