@@ -95,7 +95,7 @@ pub fn diagnose(scene: &Scene<'_>) -> Option<Diagnosis> {
         return None;
     }
     let suffering = shaken::by_name(scene, std::mem::take(&mut survey.ops.suffering));
-    let (affected, entry_points, blast_radius) = shaken::list(scene, &survey, &suffering);
+    let (affected, entry_points, blast_radius) = shaken::list(scene, &survey, &suffering, |_| true);
     let mut diagnosis = Diagnosis {
         suspects,
         affected,

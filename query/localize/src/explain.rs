@@ -59,8 +59,6 @@ pub(crate) fn explain(scene: &Scene<'_>, survey: &Survey<'_>, suffering: &[Suffe
         explanation.chain = chain::of(scene, &ways, suffering, &suspect.entity);
         explanation.exemplars = exemplar::of(scene, suspect, &explanation.chain);
     }
-    let felt: f64 = suffering.iter().map(|(_, op, impact)| impact * op.roots as f64).sum();
-    explanation.blast_radius.requests = (felt / survey.ops.roots.max(1) as f64).clamp(0.0, 1.0);
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ use crate::verdict::{Affected, Diagnosis};
 use epicenter_detect::UsualRequests;
 use epicenter_graph::{NameId, OpKey, OpStats, Sketch};
 use hashbrown::HashMap;
-use std::collections::BTreeSet;
 
 /// Services and entry points listed.
 const AFFECTED_MAX: usize = 200;
@@ -40,17 +39,20 @@ pub(crate) fn list(
     scene: &Scene<'_>,
     survey: &Survey<'_>,
     suffering: &[Suffering<'_>],
+    is_told: impl Fn(NameId) -> bool,
 ) -> (Vec<Affected>, Vec<String>, BlastRadius) {
     let mut services: HashMap<NameId, Requests> = HashMap::new();
     let mut entries: Vec<(f64, OpKey)> = Vec::new();
-    for (key, op, impact) in suffering {
+    let mut felt = 0.0;
+    for (key, op, impact) in suffering.iter().filter(|(key, ..)| is_told(key.service)) {
+        felt += impact * op.roots as f64;
         services.entry(key.service).or_default().suffer += impact * op.entries as f64;
         if op.roots > 0 && *impact >= IMPACT_MIN {
             entries.push((impact * op.roots as f64, *key));
         }
     }
     // A callee that died sends no requests of its own to count: its callers' failed calls speak for it.
-    for (service, calls) in &survey.edges.unanswered {
+    for (service, calls) in survey.edges.unanswered.iter().filter(|(service, _)| is_told(**service)) {
         let service = services.entry(*service).or_default();
         service.requests += *calls as f64;
         service.suffer += *calls as f64;
@@ -66,7 +68,7 @@ pub(crate) fn list(
     let radius = BlastRadius {
         services: affected.len(),
         entry_points: entries.len(),
-        requests: 0.0,
+        requests: (felt / survey.ops.roots.max(1) as f64).clamp(0.0, 1.0),
     };
     affected.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     affected.truncate(AFFECTED_MAX);
@@ -83,22 +85,16 @@ pub(crate) fn list(
     (affected.collect(), entries.collect(), radius)
 }
 
-/// Of several incidents at once each is told what it may have to do with: leaves out the affected services and entry points
-/// that the culprit is not related to.
+/// Of several incidents at once each is told what it may have to do with: the affected services and entry points that the
+/// culprit is related to, and how many those are; when they were shaken first is for the caller to say. Cost: that of a
+/// survey of the window.
 pub fn restrict(scene: &Scene<'_>, diagnosis: &mut Diagnosis) {
     let Some(culprit) = diagnosis.culprit() else { return };
     let related = related(scene, culprit);
-    let names: BTreeSet<&str> = related.iter().map(|service| scene.name(*service)).collect();
-    diagnosis
-        .affected
-        .retain(|affected| names.contains(affected.service.as_str()));
-    let is_of = |entry: &str, name: &str| entry.strip_prefix(name).is_some_and(|rest| rest.starts_with(' '));
-    diagnosis
-        .entry_points
-        .retain(|entry| names.iter().any(|name| is_of(entry, name)));
-    let radius = &mut diagnosis.explanation.blast_radius;
-    radius.services = radius.services.min(diagnosis.affected.len());
-    radius.entry_points = radius.entry_points.min(diagnosis.entry_points.len());
+    let mut survey = Survey::of(scene);
+    let suffering = by_name(scene, std::mem::take(&mut survey.ops.suffering));
+    let found = list(scene, &survey, &suffering, |service| related.contains(&service));
+    (diagnosis.affected, diagnosis.entry_points, diagnosis.explanation.blast_radius) = found;
 }
 
 /// The entries of services of which some requests suffer, in the order of their names.
@@ -142,5 +138,43 @@ pub(crate) fn entries(entrances: &[(&OpStats, Option<&UsualRequests>)]) -> Entri
     Entries {
         error_rise: ((errors as f64 - sum(usual_errors)) / requests).max(0.0),
         usual_ns: sum(usual_ns) / requests,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stage::Stage;
+    use crate::verdict::Suspect;
+    use epicenter_graph::Entity;
+
+    /// Scenario: more services suffer than are listed, and one that the culprit has nothing to do with.
+    #[test]
+    fn those_who_have_to_do_with_the_culprit_are_counted_before_they_are_cut() {
+        let related = AFFECTED_MAX + 60;
+        let mut stage = Stage::default();
+        for number in 0..related {
+            stage.edge(&format!("caller-{number}"), "GET", "stock").count = 10;
+        }
+        let callers = (0..related).map(|number| format!("caller-{number}"));
+        for service in callers.chain(["mail".to_owned()]) {
+            let op = stage.op(&service, "GET /");
+            (op.count, op.entries, op.entry_errors, op.roots) = (10, 10, 10, 10);
+        }
+        let mut diagnosis = Diagnosis {
+            suspects: vec![Suspect {
+                entity: Entity::service("stock"),
+                score: 1.0,
+                share: 0.0,
+                evidence: Vec::new(),
+            }],
+            ..Diagnosis::default()
+        };
+        restrict(&stage.scene(), &mut diagnosis);
+        let radius = diagnosis.explanation.blast_radius;
+        assert_eq!((radius.services, radius.entry_points), (related, related));
+        assert!((radius.requests - related as f64 / (related + 1) as f64).abs() < 1e-9);
+        assert_eq!(diagnosis.affected.len(), AFFECTED_MAX);
+        assert!(diagnosis.affected.iter().all(|affected| affected.service != "mail"));
     }
 }

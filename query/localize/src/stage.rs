@@ -3,9 +3,9 @@
 use crate::Scene;
 use epicenter_detect::Baseline;
 use epicenter_graph::{
-    Callee, Dimension, DimensionKey, DimensionStats, EdgeKey, EdgeStats, NameId, Names, PeerKind, Window,
+    Callee, Dimension, DimensionKey, DimensionStats, EdgeKey, EdgeStats, NameId, Names, OpKey, OpStats, PeerKind, Window,
 };
-use epicenter_schema::DurationNs;
+use epicenter_schema::{DurationNs, SpanKind};
 
 pub(crate) const MS: i64 = 1_000_000;
 /// How long each window and period is.
@@ -50,6 +50,16 @@ impl Stage {
             edge.client.add(ms * MS);
             edge.gap.add(gap_ms * MS);
         }
+    }
+
+    /// The operation of a service.
+    pub(crate) fn op(&mut self, service: &str, name: &str) -> &mut OpStats {
+        let key = OpKey {
+            service: self.names.intern(service),
+            name: self.names.intern(name),
+            kind: SpanKind::Server,
+        };
+        self.window.ops.entry(key).or_default()
     }
 
     /// What a service does under a value of a dimension.

@@ -7,7 +7,7 @@ use super::watch::{BESIDE_WINDOWS, STRENGTH_MIN};
 use crate::incident::Change;
 use epicenter_detect::Symptom;
 use epicenter_graph::{Entity, NameId, Window};
-use epicenter_localize::{Diagnosis, is_one_of, restrict};
+use epicenter_localize::{Diagnosis, is_one_of};
 use epicenter_schema::DurationNs;
 use std::collections::BTreeSet;
 
@@ -38,7 +38,7 @@ impl Engine {
         }
         ongoing.related = self.related(&ongoing.window, ongoing.length, &diagnosis);
         if !others.is_empty() {
-            restrict(&self.scene(&ongoing.window, ongoing.length, None), &mut diagnosis);
+            self.restrict(&ongoing.window, ongoing.length, &mut diagnosis);
         }
         let Some(incident) = self.incident(&ongoing.id) else {
             return;

@@ -197,7 +197,7 @@ impl Engine {
                     let Beside {
                         first, window, length, ..
                     } = beside;
-                    restrict(&self.scene(&window, length, None), &mut diagnosis);
+                    self.restrict(&window, length, &mut diagnosis);
                     self.open((first, start), window, length, diagnosis, alone, changes);
                     return;
                 }
@@ -308,6 +308,12 @@ impl Engine {
         let mut diagnosis = diagnose(&self.scene(window, length, explained))?;
         self.onset.date(&mut diagnosis.affected, self.builder.names());
         Some(diagnosis)
+    }
+
+    /// Leaves out of an answer what has nothing to do with its culprit.
+    pub(super) fn restrict(&self, window: &Window, length: DurationNs, diagnosis: &mut Diagnosis) {
+        restrict(&self.scene(window, length, None), diagnosis);
+        self.onset.date(&mut diagnosis.affected, self.builder.names());
     }
 
     pub(super) fn scene<'a>(
