@@ -2,11 +2,12 @@
 //!
 //! Traces of nine spans over four services with ten operations each come in batches of 512 spans, as many traces at a time
 //! as a system of 2,000 spans a second has; learning the names, settling the traces and settling the windows again are
-//! included. The large system has 10,000 services and 100,000 edges, each of which is seen in every window.
+//! included. The large system has 10,000 services and 100,000 edges, each of which is seen in every window. A fingerprint
+//! of what was counted is printed: a change that only makes it faster leaves it as it is.
 #![expect(clippy::print_stdout, reason = "a program that prints")]
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot go on")]
 
-use epicenter_graph::{Builder, Summary};
+use epicenter_graph::{Builder, Exemplars, Names, Summary, Window};
 use epicenter_schema::{DurationNs, ResourceRow, SpanBatch, SpanBatchBuilder, SpanRow, Timestamp};
 
 const MS: i64 = 1_000_000;
@@ -167,20 +168,97 @@ fn large(window: u64) -> Vec<(Timestamp, SpanBatch)> {
     batches.done
 }
 
+/// FNV-1a (Fowler, Noll, Vo) of all that a window holds, names for numbers, in an order that no hash map decides.
+fn fingerprint(mut hash: u64, window: &Window, names: &Names) -> u64 {
+    let mut add = |text: std::fmt::Arguments<'_>| {
+        for byte in text.to_string().bytes() {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+        }
+    };
+    let traces = |shown: &Exemplars| shown.traces().collect::<Vec<_>>();
+    add(format_args!("{} {} {:?}", window.traces, window.spans, window.accounts));
+    for (key, op) in window.ops_sorted(names) {
+        let (service, name) = (names.get(key.service), names.get(key.name));
+        add(format_args!(
+            "{service} {name} {:?} {} {}",
+            key.kind, op.count, op.entries
+        ));
+        add(format_args!(
+            "{} {} {} {}",
+            op.errors, op.entry_errors, op.roots, op.own_complaints
+        ));
+        add(format_args!(
+            "{:?} {:?} {:?}",
+            op.weighed,
+            op.self_time.to_bytes(),
+            op.duration.to_bytes()
+        ));
+        add(format_args!(
+            "{:?} {:?} {:?}",
+            traces(&op.slowest),
+            traces(&op.failed),
+            op.good
+        ));
+        let child = |((service, name), count): (&(_, _), &u64)| (names.get(*service), names.get(*name), *count);
+        let mut children: Vec<_> = op.children.iter().map(child).collect();
+        children.sort_unstable();
+        let mut last: Vec<_> = op
+            .last_child
+            .iter()
+            .map(|(service, count)| (names.get(*service), count))
+            .collect();
+        last.sort_unstable();
+        add(format_args!("{children:?} {last:?}"));
+    }
+    for (key, edge) in window.edges_sorted(names) {
+        let callee = epicenter_graph::callee_entity(key.callee, names);
+        add(format_args!(
+            "{} {} {callee:?} {}",
+            names.get(key.caller),
+            names.get(key.via),
+            edge.count
+        ));
+        add(format_args!(
+            "{} {} {} {}",
+            edge.errors, edge.own_errors, edge.unanswered, edge.unanswered_errors
+        ));
+        add(format_args!("{} {} {:?}", edge.loose, edge.queued, edge.weighed));
+        add(format_args!("{:?} {:?}", edge.client.to_bytes(), edge.gap.to_bytes()));
+        add(format_args!("{:?} {:?}", traces(&edge.slowest), traces(&edge.failed)));
+        add(format_args!(
+            "{:?} {:?}",
+            edge.protocol.most(names),
+            edge.system.most(names)
+        ));
+    }
+    for (key, stats) in window.dimensions_sorted(names) {
+        let (service, value) = (names.get(key.service), names.get(key.value));
+        add(format_args!(
+            "{service} {} {value} {stats:?}",
+            key.dimension.name(names)
+        ));
+    }
+    hash
+}
+
 fn main() {
     let batches = small();
     let spans: usize = batches.iter().map(|(_, batch)| batch.len()).sum();
     for _ in 0..3 {
         let mut builder = Builder::new(DurationNs::from_secs(5));
-        let (before, mut windows) = (cpu_ns(), 0);
+        let (before, mut windows, mut last) = (cpu_ns(), 0, None);
         for (received, batch) in &batches {
             builder.observe_received(batch, *received);
-            windows += builder.advance(*received - DurationNs::from_secs(7)).len();
-            windows += builder.take_settled().len();
+            let judged = builder.advance(*received - DurationNs::from_secs(7));
+            windows += judged.len() + builder.take_settled().len();
+            last = judged.into_iter().next_back().or(last);
         }
         windows += builder.finish().len();
         let ns = (cpu_ns() - before) as f64 / spans as f64;
-        println!("{ns:.0} ns of CPU a span, {spans} spans, {windows} windows judged or settled");
+        let seen = last.map_or(0, |(_, window)| fingerprint(0, &window, builder.names()));
+        println!(
+            "{ns:.0} ns of CPU a span, {spans} spans, {windows} windows judged or settled, fingerprint {seen:016x}"
+        );
     }
     drop(batches);
     let before = resident_mib();
@@ -209,6 +287,10 @@ fn main() {
         held.len(),
         cpu / spans as u64
     );
+    let seen = held
+        .iter()
+        .fold(0, |hash, (_, window)| fingerprint(hash, window, builder.names()));
+    println!("fingerprint of the windows in hand {seen:016x}");
     let start = cpu_ns();
     let summary = held
         .back()

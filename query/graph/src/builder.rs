@@ -197,6 +197,9 @@ impl Builder {
                 .and_modify(|least| *least = (*least).min(delay))
                 .or_insert(delay);
         }
+        // In order: which clocks are doubted when too many are may not depend on how a map lies in memory.
+        let mut delays: Vec<(u32, i64)> = delays.into_iter().collect();
+        delays.sort_unstable();
         let clocks = &mut self.clocks;
         let shifts = delays
             .into_iter()

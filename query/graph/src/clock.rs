@@ -24,6 +24,8 @@ const SUSPECTS_MAX: usize = 100_000;
 #[derive(Clone, Copy, Debug)]
 struct Suspect {
     since: i64,
+    /// The delay at that time. What drains slowly moves away from it, though each step be small.
+    first: i64,
     /// The smallest time from the end of a span until it was received.
     delay: i64,
     shift: i64,
@@ -63,11 +65,12 @@ impl Clocks {
         }
         let fresh = Suspect {
             since: received.0,
+            first: delay,
             delay,
             shift: if delay < 0 { delay } else { 0 },
         };
         let suspect = self.suspects.entry(source).or_insert(fresh);
-        if (delay - suspect.delay).abs() > SAME {
+        if (delay - suspect.first).abs() > SAME {
             *suspect = fresh;
         }
         suspect.delay = suspect.delay.min(delay);
@@ -109,6 +112,15 @@ mod tests {
     fn a_backlog_is_no_wrong_clock() {
         let mut clocks = Clocks::default();
         for (delay_s, at_s) in [(300, 0), (240, 4), (180, 8), (120, 12), (70, 15)] {
+            let shift = clocks.shift(1, delay_s * S, Timestamp(at_s * S));
+            assert!(shift.is_doubtful, "{delay_s}");
+        }
+    }
+
+    #[test]
+    fn a_backlog_that_drains_slowly_is_no_wrong_clock() {
+        let mut clocks = Clocks::default();
+        for (delay_s, at_s) in [(300, 0), (290, 5), (280, 10), (270, 15), (260, 20)] {
             let shift = clocks.shift(1, delay_s * S, Timestamp(at_s * S));
             assert!(shift.is_doubtful, "{delay_s}");
         }

@@ -68,12 +68,13 @@ impl Sketch {
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let mut sketch = Self::default();
         let mut rest = bytes.iter();
-        let mut bucket = 0;
+        let mut bucket = 0u16;
         while !rest.as_slice().is_empty() {
             let step = u16::try_from(varint(&mut rest)?).ok()?;
             let is_next = step > 0 || sketch.buckets.is_empty();
-            bucket = Some(bucket + step).filter(|bucket| is_next && *bucket <= BUCKET_MAX)?;
-            let count = varint(&mut rest)?;
+            let next = bucket.checked_add(step)?;
+            bucket = Some(next).filter(|bucket| is_next && *bucket <= BUCKET_MAX)?;
+            let count = varint(&mut rest).filter(|count| *count > 0)?;
             sketch.count += u64::from(count);
             sketch.buckets.push((bucket, count));
         }
@@ -312,7 +313,14 @@ mod tests {
         }
         let bytes = sketch.to_bytes();
         assert_eq!(Sketch::from_bytes(&bytes), Some(sketch));
-        for wrong in [&bytes[..bytes.len() - 1], &[1], &[0xff, 0xff, 0x7f, 1], &[5, 1, 0, 1]] {
+        for wrong in [
+            &bytes[..bytes.len() - 1],
+            &[1],
+            &[0xff, 0xff, 0x7f, 1],
+            &[5, 1, 0, 1],
+            &[1, 1, 0xff, 0xff, 0x03, 1],
+            &[5, 0],
+        ] {
             assert_eq!(Sketch::from_bytes(wrong), None, "{wrong:?}");
         }
     }

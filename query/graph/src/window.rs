@@ -122,44 +122,67 @@ impl Window {
     }
 
     pub(crate) fn add_dimension(&mut self, key: DimensionKey, stats: &DimensionStats) {
-        if !self.dimensions.contains_key(&key) {
-            let values = self.values.entry((key.service, key.dimension)).or_default();
-            if *values >= VALUES_MAX {
-                self.overflowed += 1;
-                return;
-            }
-            *values += 1;
-        }
-        if let Some(mine) = entry(&mut self.dimensions, key, &mut self.overflowed) {
+        if let Some(mine) = self.dimensions.get_mut(&key) {
             mine.merge(stats);
+            return;
         }
+        let values = self.values.entry((key.service, key.dimension)).or_default();
+        if *values >= VALUES_MAX || self.dimensions.len() >= KEYS_MAX {
+            self.overflowed += 1;
+            return;
+        }
+        *values += 1;
+        self.dimensions.insert(key, *stats);
     }
 
-    /// Adds another window.
+    /// Adds another window. Where there is no room for all of its keys, those with the lowest numbers of names come first.
     pub fn merge(&mut self, other: &Self) {
         self.traces += other.traces;
         self.spans += other.spans;
         self.overflowed += other.overflowed;
-        for (key, stats) in &other.ops {
-            if let Some(mine) = self.op(*key) {
+        let has_room = |mine: usize, more: usize| mine + more <= KEYS_MAX;
+        let is_ordered = !has_room(self.ops.len(), other.ops.len());
+        for_each(&other.ops, is_ordered, |key, stats| {
+            if let Some(mine) = self.op(key) {
                 mine.merge(stats);
             }
-        }
-        for (key, stats) in &other.edges {
-            if let Some(mine) = self.edge(*key) {
+        });
+        let is_ordered = !has_room(self.edges.len(), other.edges.len());
+        for_each(&other.edges, is_ordered, |key, stats| {
+            if let Some(mine) = self.edge(key) {
                 mine.merge(stats);
             }
-        }
-        for (key, stats) in &other.dimensions {
-            self.add_dimension(*key, stats);
-        }
-        for (key, stats) in &other.flows {
-            if let Some(mine) = self.flow(*key) {
+        });
+        let is_ordered = !has_room(self.dimensions.len(), other.dimensions.len()) || !self.has_room_for_values(other);
+        for_each(&other.dimensions, is_ordered, |key, stats| {
+            self.add_dimension(key, stats)
+        });
+        let is_ordered = !has_room(self.flows.len(), other.flows.len());
+        for_each(&other.flows, is_ordered, |key, stats| {
+            if let Some(mine) = self.flow(key) {
                 mine.merge(stats);
             }
-        }
+        });
         self.accounts.merge(other.accounts);
     }
+
+    /// Whether no dimension can come to have too many values.
+    fn has_room_for_values(&self, other: &Self) -> bool {
+        let mine = |of| self.values.get(of).copied().unwrap_or_default();
+        other.values.iter().all(|(of, more)| mine(of) + more <= VALUES_MAX)
+    }
+}
+
+/// Calls for every key; in order where it decides what there is room for, because a hash map has another order in every
+/// process.
+fn for_each<K: Copy + Ord, V>(map: &HashMap<K, V>, is_ordered: bool, mut call: impl FnMut(K, &V)) {
+    if !is_ordered {
+        map.iter().for_each(|(key, value)| call(*key, value));
+        return;
+    }
+    let mut all: Vec<(K, &V)> = map.iter().map(|(key, value)| (*key, value)).collect();
+    all.sort_unstable_by_key(|(key, _)| *key);
+    all.into_iter().for_each(|(key, value)| call(key, value));
 }
 
 fn entry<'a, K: Eq + std::hash::Hash, V: Default>(
@@ -173,3 +196,6 @@ fn entry<'a, K: Eq + std::hash::Hash, V: Default>(
     }
     Some(map.entry(key).or_default())
 }
+
+#[cfg(test)]
+mod tests;
