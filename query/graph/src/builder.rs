@@ -2,17 +2,21 @@
 //!
 //! Windows are handed out twice: soon, to be judged, and when nothing can be added to them any more.
 
+mod admitted;
+mod judge;
+
 use crate::answers::Answers;
 use crate::clock::{Clocks, Shift};
-use crate::hold::{self, Group, Held, Outcome};
+use crate::hold::Held;
 use crate::links::Links;
-use crate::names::{NameId, Names};
-use crate::packed::{Packed, Packer, Sender, Senders};
-use crate::trace::{Known, Walker};
-use crate::window::Window;
+use crate::names::Names;
+use crate::packed::{Packed, Packer};
+use crate::sender::{Sender, Senders};
+use crate::trace::Walker;
+use crate::window::{Room, Window};
+use admitted::Admitted;
 use epicenter_schema::{DurationNs, SpanBatch, SpanKind, SpanRef, Spans, Timestamp, TraceId};
-use hashbrown::{HashMap, HashSet};
-use std::collections::BTreeMap;
+use hashbrown::HashMap;
 
 /// Spans held at once; beyond it the oldest traces are settled early.
 const OPEN_SPANS_MAX: usize = 2_000_000;
@@ -20,8 +24,6 @@ const OPEN_SPANS_MAX: usize = 2_000_000;
 const HELD_SPANS_MAX: usize = 1_000_000;
 /// Spans of one trace that are looked at; the rest are counted.
 const TRACE_SPANS_MAX: usize = 50_000;
-/// Operations of one service, and peers of one service, that are told apart.
-const NAMES_OF_A_SERVICE_MAX: usize = 1_000;
 /// A trace that is still growing this long after its first span ended is counted as far as it came, so that a job of
 /// hours, or ids used twice, hide nothing.
 const TRACE_GROWS_MAX: DurationNs = DurationNs::from_secs(60);
@@ -58,29 +60,6 @@ pub struct Settled {
     pub window: Option<Window>,
 }
 
-/// Names that a service may have of one sort. Ids and addresses in span names would make a graph of their own.
-#[derive(Clone, Debug, Default)]
-struct Admitted {
-    names: HashSet<(NameId, NameId)>,
-    counts: HashMap<NameId, usize>,
-}
-
-impl Admitted {
-    /// The name, or the one that stands for all beyond the limit.
-    fn admit(&mut self, service: NameId, name: NameId) -> NameId {
-        if self.names.contains(&(service, name)) {
-            return name;
-        }
-        let count = self.counts.entry(service).or_default();
-        if *count >= NAMES_OF_A_SERVICE_MAX {
-            return Names::OVERFLOW;
-        }
-        *count += 1;
-        self.names.insert((service, name));
-        name
-    }
-}
-
 struct Open {
     spans: Vec<Packed>,
     /// When the first of its spans ended, and the last.
@@ -99,6 +78,8 @@ pub struct Builder {
     peers: Admitted,
     answers: Answers,
     packer: Packer,
+    /// Of a batch; kept for its room.
+    senders: Senders,
     clocks: Clocks,
     links: Links,
     walker: Walker,
@@ -110,6 +91,8 @@ pub struct Builder {
     grows_ns: i64,
     /// Start of the first window that was not handed out.
     frontier: Option<i64>,
+    /// How much the last window held.
+    room: Room,
     counters: Counters,
     /// Of the counters, spans that no window was told of yet.
     dropped: u64,
@@ -126,6 +109,7 @@ impl Builder {
             peers: Admitted::default(),
             answers: Answers::default(),
             packer: Packer::default(),
+            senders: Senders::default(),
             clocks: Clocks::default(),
             links: Links::default(),
             walker: Walker::default(),
@@ -136,6 +120,7 @@ impl Builder {
             window_ns,
             grows_ns,
             frontier: None,
+            room: Room::default(),
             counters: Counters::default(),
             dropped: 0,
         }
@@ -162,7 +147,8 @@ impl Builder {
     }
 
     fn take_in(&mut self, spans: &Spans<'_>, received: Option<Timestamp>) {
-        let mut senders = Senders::default();
+        let mut senders = std::mem::take(&mut self.senders);
+        senders.clear();
         let shifts = received.and_then(|received| self.shifts(spans, received, &mut senders));
         for span in spans.iter() {
             self.counters.observed += 1;
@@ -173,6 +159,7 @@ impl Builder {
             };
             self.take_span(span, sender, shift);
         }
+        self.senders = senders;
         if self.open_spans > OPEN_SPANS_MAX {
             self.hurry();
         }
@@ -295,136 +282,6 @@ impl Builder {
 
     fn window_start(&self, at: i64) -> i64 {
         at.div_euclid(self.window_ns) * self.window_ns
-    }
-
-    /// Counts what ended before the boundary and keeps it.
-    fn judge(&mut self, boundary: i64) -> Vec<(Timestamp, Window)> {
-        let frontier = self.frontier.unwrap_or(i64::MIN);
-        let mut windows: BTreeMap<i64, (Vec<Group>, bool)> = BTreeMap::new();
-        // What ended before all windows that are handed out now, and is judged with the first of them.
-        let mut strays: Vec<Group> = Vec::new();
-        let grows_ns = self.grows_ns;
-        let window_ns = self.window_ns;
-        let start = |at: i64| at.div_euclid(window_ns) * window_ns;
-        let is_due = |open: &Open| match open.late_until {
-            Some(until) => until < boundary || boundary == i64::MAX,
-            None => start(open.end) < boundary || start(open.first_end).saturating_add(grows_ns) < boundary,
-        };
-        let mut due: Vec<(TraceId, Open)> = self.open.extract_if(|_, open| is_due(open)).collect();
-        while let Some((trace, mut open)) = due.pop() {
-            self.open_spans -= open.spans.len();
-            if open.is_doubtful {
-                self.lose(open.spans.len());
-                continue;
-            }
-            if open.late_until.is_some() {
-                self.take_late(trace, open.spans);
-                continue;
-            }
-            let rest = hold::split_off(&mut open.spans, window_ns, grows_ns, self.held.floor());
-            if !rest.is_empty() {
-                let ends = || rest.iter().map(Packed::end);
-                let rest = Open {
-                    first_end: ends().min().unwrap_or(open.end),
-                    end: ends().max().unwrap_or(open.end),
-                    spans: rest,
-                    late_until: None,
-                    is_doubtful: false,
-                };
-                self.open_spans += rest.spans.len();
-                if is_due(&rest) {
-                    due.push((trace, rest));
-                } else {
-                    self.open.insert(trace, rest);
-                }
-            }
-            let end = open.spans.iter().map(Packed::end).max().unwrap_or(open.end);
-            if start(end) < frontier {
-                strays.push((end, trace, open.spans));
-            } else {
-                windows.entry(start(end)).or_default().0.push((end, trace, open.spans));
-            }
-        }
-        hold::sort(&mut strays);
-        if !strays.is_empty() {
-            windows.entry(frontier).or_default().1 = true;
-        }
-        let judged = windows.into_iter().map(|(start, (mut groups, has_strays))| {
-            let window = self.judge_window(start, &mut groups, if has_strays { &strays } else { &[] });
-            (Timestamp(start), window)
-        });
-        judged.collect()
-    }
-
-    fn judge_window(&mut self, start: i64, groups: &mut [Group], strays: &[Group]) -> Window {
-        hold::sort(groups);
-        let known = self.answers.digest();
-        let mut window = Window::default();
-        window.accounts.dropped = std::mem::take(&mut self.dropped);
-        let mut here = Known {
-            answers: &mut self.answers,
-            links: &self.links,
-        };
-        for (_, trace, spans) in groups.iter().chain(strays) {
-            let records = spans.iter().map(|span| self.packer.unpack(span));
-            self.walker.count(*trace, records, &mut here, &mut window);
-        }
-        self.walker.count_dimensions(&self.packer, &mut window);
-        let is_stale = std::mem::take(&mut self.walker.has_loose_links) || !strays.is_empty();
-        let learned = self.answers.take_news();
-        self.held.keep(start, groups, known, learned, is_stale);
-        for (_, trace, spans) in strays {
-            self.take_late(*trace, spans.clone());
-        }
-        window
-    }
-
-    /// Counts late spans where they belong once that settles, if it did not yet.
-    fn take_late(&mut self, trace: TraceId, spans: Vec<Packed>) {
-        for span in spans {
-            if self.held.takes(span.end()) {
-                self.counters.late_counted += 1;
-                self.held.put_late(trace, span);
-            } else {
-                self.lose(1);
-            }
-        }
-    }
-
-    fn lose(&mut self, spans: usize) {
-        self.counters.late += spans as u64;
-        self.dropped += spans as u64;
-    }
-
-    fn settle(&mut self, boundary: i64, spans_max: usize) {
-        while let Some((start, outcome)) = self.held.next(boundary, spans_max) {
-            if start.saturating_add(self.window_ns) > boundary {
-                self.counters.hurried_windows += 1;
-            }
-            let window = match outcome {
-                Outcome::Same => None,
-                Outcome::Changed(groups, late) => {
-                    let mut window = Window::default();
-                    window.accounts.late = late;
-                    let mut known = Known {
-                        answers: &mut self.held.answers,
-                        links: &self.links,
-                    };
-                    for (_, trace, spans) in &groups {
-                        let records = spans.iter().map(|span| self.packer.unpack(span));
-                        self.walker.count(*trace, records, &mut known, &mut window);
-                    }
-                    self.walker.count_dimensions(&self.packer, &mut window);
-                    self.walker.has_loose_links = false;
-                    self.held.answers.take_news();
-                    Some(window)
-                }
-            };
-            self.settled.push(Settled {
-                start: Timestamp(start),
-                window,
-            });
-        }
     }
 
     /// Gives up the older half of what is held.

@@ -14,11 +14,48 @@ use std::collections::BTreeMap;
 /// A trace with its spans, and when the last of them ended.
 pub(crate) type Group = (i64, TraceId, Vec<Packed>);
 
+/// Traces in the order in which they are counted: all spans one after the other, and how many are of which trace.
+#[derive(Debug, Default)]
+pub(crate) struct Judged {
+    spans: Vec<Packed>,
+    traces: Vec<(TraceId, u32)>,
+}
+
+impl Judged {
+    /// Of traces in any order.
+    pub(crate) fn new(mut groups: Vec<Group>) -> Self {
+        sort(&mut groups);
+        let mut judged = Self {
+            spans: Vec::with_capacity(groups.iter().map(|(_, _, spans)| spans.len()).sum()),
+            traces: Vec::with_capacity(groups.len()),
+        };
+        for (_, trace, spans) in groups {
+            judged.traces.push((trace, spans.len() as u32));
+            judged.spans.extend_from_slice(&spans);
+        }
+        judged
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.traces.is_empty()
+    }
+
+    /// Each trace with its spans.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (TraceId, &[Packed])> {
+        let mut rest = self.spans.as_slice();
+        self.traces.iter().map(move |(trace, count)| {
+            let (spans, others) = rest.split_at(*count as usize);
+            rest = others;
+            (*trace, spans)
+        })
+    }
+}
+
 /// The spans of a window.
 #[derive(Debug)]
 enum Traces {
-    /// As they were judged: all spans one after the other, and how many are of which trace.
-    Judged(Vec<Packed>, Vec<(TraceId, u32)>),
+    /// As they were judged.
+    Judged(Judged),
     /// Something was added.
     Changed(HashMap<TraceId, Vec<Packed>>),
 }
@@ -84,25 +121,25 @@ impl Held {
     }
 
     /// Keeps a window that was judged.
-    pub(crate) fn keep(&mut self, start: i64, groups: &[Group], known: u128, learned: Vec<Learned>, is_stale: bool) {
-        let mut spans = Vec::with_capacity(groups.iter().map(|(_, _, spans)| spans.len()).sum());
-        let mut traces = Vec::with_capacity(groups.len());
-        for (_, trace, group) in groups {
-            traces.push((*trace, group.len() as u32));
-            spans.extend_from_slice(group);
-        }
+    pub(crate) fn keep(&mut self, start: i64, judged: Judged, known: u128, learned: Vec<Learned>, is_stale: bool) {
+        let Judged { spans, traces } = judged;
+        // Those of which another window holds a part.
+        let ids = traces.iter().map(|(trace, _)| *trace);
+        let split: Vec<TraceId> = ids
+            .filter(|trace| *self.index.entry(*trace).or_insert(start) != start)
+            .collect();
         self.spans += spans.len();
         let late = self.windows.remove(&start);
         let kept = Kept {
-            traces: Traces::Judged(spans, traces),
+            traces: Traces::Judged(Judged { spans, traces }),
             known,
             learned,
             late: 0,
             is_stale,
         };
         self.windows.insert(start, kept);
-        for (_, trace, _) in groups {
-            self.add_part(*trace, start);
+        for trace in split {
+            self.add_part(trace, start);
         }
         // Something came for it before it was judged: a rest of a trace whose beginning was late.
         if let Some(late) = late {
@@ -140,9 +177,9 @@ impl Held {
         self.floor = start.saturating_add(self.window_ns);
         let is_same = !kept.is_stale && kept.known == self.answers.digest();
         let traces: Vec<(TraceId, Vec<Packed>)> = match kept.traces {
-            Traces::Judged(spans, traces) if is_same => {
-                self.spans -= spans.len();
-                for (trace, _) in traces {
+            Traces::Judged(judged) if is_same => {
+                self.spans -= judged.spans.len();
+                for (trace, _) in judged.traces {
                     self.index.remove(&trace);
                 }
                 for (caller, peer, callee) in kept.learned {
@@ -151,7 +188,7 @@ impl Held {
                 self.answers.take_news();
                 return Some((start, Outcome::Same));
             }
-            Traces::Judged(spans, traces) => by_trace(&spans, &traces).collect(),
+            Traces::Judged(judged) => by_trace(&judged).collect(),
             Traces::Changed(traces) => traces.into_iter().collect(),
         };
         let mut groups = Vec::with_capacity(traces.len());
@@ -224,8 +261,8 @@ impl Held {
             is_stale: true,
         });
         kept.is_stale = true;
-        if let Traces::Judged(spans, traces) = &kept.traces {
-            kept.traces = Traces::Changed(by_trace(spans, traces).collect());
+        if let Traces::Judged(judged) = &kept.traces {
+            kept.traces = Traces::Changed(by_trace(judged).collect());
         }
         match &mut kept.traces {
             Traces::Changed(traces) => traces,
@@ -236,28 +273,24 @@ impl Held {
 
 /// The order in which traces are counted: what one teaches the next may use.
 pub(crate) fn sort(groups: &mut [Group]) {
-    groups.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(a.1.0.cmp(&b.1.0)));
+    groups.sort_unstable_by_key(|(end, trace, _)| (*end, u128::from_be_bytes(trace.0)));
 }
 
-fn by_trace(spans: &[Packed], traces: &[(TraceId, u32)]) -> impl Iterator<Item = (TraceId, Vec<Packed>)> {
-    let mut at = 0;
-    traces.iter().map(move |(trace, count)| {
-        let from = at;
-        at += *count as usize;
-        (*trace, spans[from..at].to_vec())
-    })
+fn by_trace(judged: &Judged) -> impl Iterator<Item = (TraceId, Vec<Packed>)> {
+    judged.iter().map(|(trace, spans)| (trace, spans.to_vec()))
 }
 
 /// Takes from a trace what ended too long after the first of its spans to be counted with it. Spans that ended before
 /// `earliest`, the start of a window, came too late to be the first.
 pub(crate) fn split_off(spans: &mut Vec<Packed>, window_ns: i64, grows_ns: i64, earliest: i64) -> Vec<Packed> {
-    let window = |span: &Packed| span.end().div_euclid(window_ns) * window_ns;
-    let Some(first) = spans.iter().map(window).filter(|start| *start >= earliest).min() else {
+    let window = |end: i64| end.div_euclid(window_ns) * window_ns;
+    let ends = || spans.iter().map(Packed::end);
+    let Some(first) = ends().filter(|end| *end >= earliest).min().map(window) else {
         return Vec::new();
     };
     let last = first.saturating_add(grows_ns);
-    if spans.iter().all(|span| window(span) <= last) {
+    if ends().max().is_none_or(|end| window(end) <= last) {
         return Vec::new();
     }
-    spans.extract_if(.., |span| window(span) > last).collect()
+    spans.extract_if(.., |span| window(span.end()) > last).collect()
 }

@@ -14,6 +14,7 @@ mod names;
 mod packed;
 mod record;
 mod sample;
+mod sender;
 mod sketch;
 mod source;
 mod weight;

@@ -3,17 +3,17 @@
 
 use crate::names::{NameId, Names};
 use crate::record::{PeerKind, Record};
-use crate::source::{self, Source};
+use crate::sender::{KnownSenders, Sender, Senders};
+use crate::source::Source;
 use crate::weight::Weight;
-use crate::window::Dimension;
 use epicenter_schema::{SpanKind, SpanRef};
 use hashbrown::HashMap;
 use std::hash::Hash;
 
 /// Distinct senders, and distinct kinds of work, kept; what goes beyond shares the first, which has no names.
 const SHARED_MAX: usize = 1_000_000;
-/// Resources whose reading is kept; others are read again in each batch.
-const RESOURCES_MAX: usize = 50_000;
+/// What services do whose number is found at once.
+const KNOWN_WORK_MAX: usize = 400_000;
 /// Where the flags begin in the word of the sender.
 const FLAGS_AT: u32 = 29;
 const ERROR: u32 = 1 << FLAGS_AT;
@@ -51,7 +51,7 @@ pub(crate) struct Packed {
 
 /// Values by number and numbers by value.
 #[derive(Debug)]
-struct Shared<T> {
+pub(crate) struct Shared<T> {
     values: Vec<T>,
     numbers: HashMap<T, u32>,
 }
@@ -64,7 +64,7 @@ impl<T: Clone + Eq + Hash> Shared<T> {
         }
     }
 
-    fn number(&mut self, value: T) -> u32 {
+    pub(crate) fn number(&mut self, value: T) -> u32 {
         if let Some(number) = self.numbers.get(&value) {
             return *number;
         }
@@ -84,8 +84,10 @@ pub(crate) struct Packer {
     sources: Shared<Source>,
     work: Shared<Work>,
     weights: Shared<Weight>,
-    /// What resources say, by their text.
-    resources: HashMap<Box<str>, Box<[(Dimension, NameId)]>>,
+    /// Numbers of what services do as they tell of it, where all names of it are admitted: found at once, in place of a
+    /// look for each name and one for the work.
+    known_work: HashMap<(NameId, Work), u32>,
+    known_senders: KnownSenders,
 }
 
 impl Default for Packer {
@@ -112,69 +114,19 @@ impl Default for Packer {
                 peer_system: Names::NONE,
             }),
             weights,
-            resources: HashMap::new(),
+            known_work: HashMap::new(),
+            known_senders: KnownSenders::default(),
         }
     }
-}
-
-type SenderKeys = [Option<u32>; 5];
-
-/// The senders of a batch by their keys in it. Neighbours mostly have the same.
-#[derive(Debug, Default)]
-pub(crate) struct Senders {
-    last: Option<(SenderKeys, Sender)>,
-    known: HashMap<SenderKeys, Sender>,
-}
-
-/// A sender, as a batch needs it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Sender {
-    pub(crate) number: u32,
-    pub(crate) service: NameId,
 }
 
 impl Packer {
-    /// Who sent a span.
+    /// Who sent a span of the batch that `senders` knows.
     pub(crate) fn sender(&mut self, span: SpanRef<'_>, names: &mut Names, senders: &mut Senders) -> Sender {
-        let keys = span.sender_keys();
-        if let Some((same, sender)) = senders.last
-            && same == keys
-        {
-            return sender;
-        }
-        let sender = match senders.known.get(&keys) {
-            Some(sender) => *sender,
-            None => self.find_sender(span, names),
-        };
-        senders.known.insert(keys, sender);
-        senders.last = Some((keys, sender));
-        sender
-    }
-
-    fn find_sender(&mut self, span: SpanRef<'_>, names: &mut Names) -> Sender {
-        let service = names.intern(span.service_name());
-        let mut source = Source {
-            service,
-            instance: optional(names, span.instance()),
-            node: optional(names, span.node()),
-            version: optional(names, span.service_version()),
-            tags: Box::default(),
-        };
-        let resource = span.resource().unwrap_or_default();
-        source.tags = match self.resources.get(resource) {
-            Some(tags) => tags.clone(),
-            None => {
-                let tags = source::tags(resource, names);
-                if self.resources.len() < RESOURCES_MAX {
-                    self.resources.insert(resource.into(), tags.clone());
-                }
-                tags
-            }
-        };
-        Sender {
-            number: self.sources.number(source),
-            service,
-        }
+        let Self {
+            sources, known_senders, ..
+        } = self;
+        senders.find(span, || known_senders.find(span, names, sources))
     }
 
     /// A span to wait, its clock set right by `shift`. `admit` tells what a name counts as, given the service, and
@@ -185,19 +137,12 @@ impl Packer {
         sender: Sender,
         shift: i64,
         names: &mut Names,
-        mut admit: impl FnMut(NameId, NameId, bool) -> NameId,
+        admit: impl FnMut(NameId, NameId, bool) -> NameId,
     ) -> Packed {
-        let service = sender.service;
         let name = names.intern(span.name());
-        let peer = match span.peer() {
-            Some(peer) => {
-                let peer = names.intern(peer);
-                admit(service, peer, true)
-            }
-            None => Names::NONE,
-        };
-        let work = self.work.number(Work {
-            name: admit(service, name, false),
+        let peer = optional(names, span.peer());
+        let told = Work {
+            name,
             kind: span.kind(),
             protocol: optional(names, span.protocol()),
             peer,
@@ -208,7 +153,11 @@ impl Packer {
                 _ => PeerKind::Service,
             },
             peer_system: optional(names, span.peer_system()),
-        });
+        };
+        let work = match self.known_work.get(&(sender.service, told)) {
+            Some(work) => *work,
+            None => self.find_work(sender.service, told, admit),
+        };
         let weight = span.trace_state().map_or(0, |state| self.weight(state));
         let parent = span.parent_span_id();
         let error = span.is_error();
@@ -224,6 +173,24 @@ impl Packer {
                 | flag(parent.is_some(), HAS_PARENT),
             work: work | (weight << WEIGHT_AT),
         }
+    }
+
+    fn find_work(&mut self, service: NameId, told: Work, mut admit: impl FnMut(NameId, NameId, bool) -> NameId) -> u32 {
+        let peer = match told.peer {
+            Names::NONE => Names::NONE,
+            peer => admit(service, peer, true),
+        };
+        let admitted = Work {
+            name: admit(service, told.name, false),
+            peer,
+            ..told
+        };
+        let number = self.work.number(admitted);
+        // Names that are not admitted may be any number, and are looked for one by one.
+        if admitted == told && self.known_work.len() < KNOWN_WORK_MAX {
+            self.known_work.insert((service, told), number);
+        }
+        number
     }
 
     fn weight(&mut self, trace_state: &str) -> u32 {
@@ -271,6 +238,6 @@ impl Packed {
     }
 }
 
-fn optional(names: &mut Names, name: Option<&str>) -> NameId {
+pub(crate) fn optional(names: &mut Names, name: Option<&str>) -> NameId {
     name.map_or(Names::NONE, |name| names.intern(name))
 }

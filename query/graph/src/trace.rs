@@ -87,8 +87,15 @@ impl Walker {
         self.spans.clear();
         self.spans.extend(spans);
         let received = self.spans.len();
-        self.spans
-            .sort_unstable_by_key(|span| (span.start, span.span_id, span.duration, span.kind, span.error));
+        self.spans.sort_unstable_by_key(|span| {
+            (
+                span.start,
+                u64::from_be_bytes(span.span_id),
+                span.duration,
+                span.kind,
+                span.error,
+            )
+        });
         self.spans.dedup();
         window.accounts.repeated += (received - self.spans.len()) as u64;
         self.find_parents();

@@ -71,7 +71,39 @@ pub struct Window {
     pub overflowed: u64,
 }
 
+/// How much a window holds: the next one probably needs as much room.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Room {
+    ops: usize,
+    edges: usize,
+    dimensions: usize,
+    values: usize,
+    flows: usize,
+}
+
 impl Window {
+    /// An empty one with room for so much.
+    pub(crate) fn with_room(room: Room) -> Self {
+        Self {
+            ops: HashMap::with_capacity(room.ops),
+            edges: HashMap::with_capacity(room.edges),
+            dimensions: HashMap::with_capacity(room.dimensions),
+            values: HashMap::with_capacity(room.values),
+            flows: HashMap::with_capacity(room.flows),
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn room(&self) -> Room {
+        Room {
+            ops: self.ops.len(),
+            edges: self.edges.len(),
+            dimensions: self.dimensions.len(),
+            values: self.values.len(),
+            flows: self.flows.len(),
+        }
+    }
+
     /// Operations in the order of their names.
     pub fn ops_sorted(&self, names: &Names) -> Vec<(OpKey, &OpStats)> {
         let mut ops: Vec<_> = self.ops.iter().map(|(key, stats)| (*key, stats)).collect();

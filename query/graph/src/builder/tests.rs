@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::window::{Callee, EdgeKey, EdgeStats, OpKey, OpStats, Tally, Words};
-use crate::{GraphSnapshot, PeerKind, Sketch, Summary};
+use crate::{GraphSnapshot, NameId, PeerKind, Sketch, Summary};
 use epicenter_schema::{LinkRow, ResourceRow, SpanBatchBuilder, SpanKind, SpanRow};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 
 const MS: i64 = 1_000_000;
 
@@ -202,19 +203,6 @@ fn an_error_belongs_to_the_deepest_span() {
         .collect();
     assert_eq!(own, [("orders", 1)]);
     assert!(windows[0].1.edges.values().all(|edge| edge.own_errors == 0));
-}
-
-#[test]
-fn a_service_has_a_bounded_number_of_operations() {
-    let mut admitted = Admitted::default();
-    let mut names = Names::default();
-    let service = names.intern("web");
-    for number in 0..NAMES_OF_A_SERVICE_MAX {
-        let name = names.intern(&format!("GET /{number}"));
-        assert_eq!(admitted.admit(service, name), name);
-    }
-    let beyond = names.intern("GET /one-more");
-    assert_eq!(admitted.admit(service, beyond), Names::OVERFLOW);
 }
 
 /// Spans of a few traces that start within so many milliseconds.

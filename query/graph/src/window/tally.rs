@@ -5,44 +5,79 @@ use crate::names::{NameId, Names};
 /// Words that something may be called by.
 const WORDS_MAX: usize = 8;
 
+const _: () = assert!(size_of::<Words>() == 24);
+
 /// How often each of a few things was, in little room: most have one or two.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Tally<K>(Vec<(K, u64)>);
+pub struct Tally<K>(Kept<K>);
+
+/// Sorted by thing. What is equal looks equal: one alone is always kept in place.
+#[derive(Clone, Debug, PartialEq)]
+enum Kept<K> {
+    One((K, u64)),
+    NoneOrMany(Vec<(K, u64)>),
+}
 
 impl<K> Default for Tally<K> {
     fn default() -> Self {
-        Self(Vec::new())
+        Self(Kept::NoneOrMany(Vec::new()))
     }
 }
 
 impl<K: Copy + Ord> Tally<K> {
     /// Counts a thing, if it is known or there are fewer than `max` others.
     pub(crate) fn add(&mut self, key: K, count: u64, max: usize) {
-        match self.0.binary_search_by_key(&key, |(known, _)| *known) {
-            Ok(at) => self.0[at].1 += count,
-            Err(at) if self.0.len() < max => {
-                if self.0.is_empty() {
-                    self.0.reserve_exact(1);
-                }
-                self.0.insert(at, (key, count));
+        let known = self.as_slice();
+        let at = match known.binary_search_by_key(&key, |(known, _)| *known) {
+            Ok(at) => {
+                self.as_mut_slice()[at].1 += count;
+                return;
             }
-            Err(_) => {}
+            Err(at) if known.len() < max => at,
+            Err(_) => return,
+        };
+        match &mut self.0 {
+            Kept::One(one) => {
+                let mut both = vec![*one; 2];
+                both[at] = (key, count);
+                self.0 = Kept::NoneOrMany(both);
+            }
+            Kept::NoneOrMany(many) if many.is_empty() => self.0 = Kept::One((key, count)),
+            Kept::NoneOrMany(many) => many.insert(at, (key, count)),
+        }
+    }
+
+    fn as_slice(&self) -> &[(K, u64)] {
+        match &self.0 {
+            Kept::One(one) => std::slice::from_ref(one),
+            Kept::NoneOrMany(many) => many,
+        }
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [(K, u64)] {
+        match &mut self.0 {
+            Kept::One(one) => std::slice::from_mut(one),
+            Kept::NoneOrMany(many) => many,
         }
     }
 
     pub(crate) fn merge(&mut self, other: &Self, max: usize) {
-        other.0.iter().for_each(|(key, count)| self.add(*key, *count, max));
+        other
+            .as_slice()
+            .iter()
+            .for_each(|(key, count)| self.add(*key, *count, max));
     }
 
     /// How often it was; none for never.
     pub fn get(&self, key: &K) -> Option<&u64> {
-        let at = self.0.binary_search_by_key(key, |(known, _)| *known).ok()?;
-        Some(&self.0[at].1)
+        let known = self.as_slice();
+        let at = known.binary_search_by_key(key, |(known, _)| *known).ok()?;
+        Some(&known[at].1)
     }
 
     /// The things of either, each with how often it was here and there, in no order that means anything.
     pub fn beside<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (K, u64, u64)> + 'a {
-        let (mut here, mut there) = (self.0.as_slice(), other.0.as_slice());
+        let (mut here, mut there) = (self.as_slice(), other.as_slice());
         std::iter::from_fn(move || {
             let (a, b) = (here.first(), there.first());
             let key = match (a, b) {
@@ -62,12 +97,12 @@ impl<K: Copy + Ord> Tally<K> {
 
     /// The things, in no order that means anything.
     pub fn keys(&self) -> impl Iterator<Item = &K> {
-        self.0.iter().map(|(key, _)| key)
+        self.as_slice().iter().map(|(key, _)| key)
     }
 
     /// The things with how often they were.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &u64)> {
-        self.0.iter().map(|(key, count)| (key, count))
+        self.as_slice().iter().map(|(key, count)| (key, count))
     }
 }
 
