@@ -62,12 +62,13 @@ impl KnownSenders {
         let service = span.service_name();
         let (instance, node, version) = (span.instance(), span.node(), span.service_version());
         let resource = span.resource().unwrap_or_default();
+        let parts = [Some(service), instance, node, version, Some(resource)];
+        // Begun by the length, and one for being there, of each part: no two senders have the same text.
+        let lengths = parts.map(|part| part.map_or([0; 8], |part| (part.len() as u64 + 1).to_le_bytes()));
         self.text.clear();
-        for part in [Some(service), instance, node, version, Some(resource)] {
-            // Its length, and one for being there, before each part: no two senders have the same text.
-            let length = part.map_or(0, |part| part.len() as u64 + 1);
-            self.text.extend_from_slice(&length.to_le_bytes());
-            self.text.extend_from_slice(part.unwrap_or_default().as_bytes());
+        self.text.extend_from_slice(lengths.as_flattened());
+        for part in parts.into_iter().flatten() {
+            self.text.extend_from_slice(part.as_bytes());
         }
         if let Some(sender) = self.by_text.get(self.text.as_slice()) {
             return *sender;

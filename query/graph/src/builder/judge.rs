@@ -18,13 +18,33 @@ impl Builder {
         let grows_ns = self.grows_ns;
         let window_ns = self.window_ns;
         let start = |at: i64| at.div_euclid(window_ns) * window_ns;
+        let is_last = boundary == i64::MAX;
+        let grown = boundary.saturating_sub(grows_ns);
+        // The boundary is where a window begins, so what ends before it is in a window before it.
         let is_due = |open: &Open| match open.late_until {
-            Some(until) => until < boundary || boundary == i64::MAX,
-            None => start(open.end) < boundary || start(open.first_end).saturating_add(grows_ns) < boundary,
+            _ if is_last => true,
+            Some(until) => until < boundary,
+            None => open.end < boundary || open.first_end < grown,
         };
-        let mut due: Vec<(TraceId, Open)> = self.open.extract_if(|_, open| is_due(open)).collect();
-        while let Some((trace, mut open)) = due.pop() {
+        let mut put = |end: i64, trace: TraceId, spans: Vec<Packed>| {
+            if start(end) < frontier {
+                strays.push((end, trace, spans));
+            } else {
+                windows.entry(start(end)).or_default().0.push((end, trace, spans));
+            }
+        };
+        // Nearly all traces are whole and in time. Their spans are not looked at here: they lie about in memory.
+        let mut due: Vec<(TraceId, Open)> = Vec::new();
+        for (trace, open) in self.open.extract_if(|_, open| is_due(open)) {
             self.open_spans -= open.spans.len();
+            let is_short = open.end < start(open.first_end).saturating_add(grows_ns).saturating_add(window_ns);
+            if is_short && open.late_until.is_none() && !open.is_doubtful {
+                put(open.end, trace, open.spans);
+            } else {
+                due.push((trace, open));
+            }
+        }
+        while let Some((trace, mut open)) = due.pop() {
             if open.is_doubtful {
                 self.lose(open.spans.len());
                 continue;
@@ -43,19 +63,15 @@ impl Builder {
                     late_until: None,
                     is_doubtful: false,
                 };
-                self.open_spans += rest.spans.len();
                 if is_due(&rest) {
                     due.push((trace, rest));
                 } else {
+                    self.open_spans += rest.spans.len();
                     self.open.insert(trace, rest);
                 }
             }
             let end = open.spans.iter().map(Packed::end).max().unwrap_or(open.end);
-            if start(end) < frontier {
-                strays.push((end, trace, open.spans));
-            } else {
-                windows.entry(start(end)).or_default().0.push((end, trace, open.spans));
-            }
+            put(end, trace, open.spans);
         }
         let (strays, none) = (Judged::new(strays), Judged::default());
         if !strays.is_empty() {
