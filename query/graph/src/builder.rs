@@ -3,7 +3,10 @@
 //! Windows are handed out twice: soon, to be judged, and when nothing can be added to them any more.
 
 mod admitted;
+mod counters;
 mod judge;
+
+pub use counters::Counters;
 
 use crate::answers::Answers;
 use crate::clock::{Clocks, Shift};
@@ -31,25 +34,6 @@ const TRACE_GROWS_MAX: DurationNs = DurationNs::from_secs(60);
 const LATE_MAX: DurationNs = DurationNs::from_secs(60);
 /// Windows for which a late span waits for others of its trace that are not late.
 const LATE_WAITS_WINDOWS: i64 = 2;
-
-/// What became of the spans, for metrics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Spans taken in.
-    pub observed: u64,
-    /// Spans that came after their window had settled; they are counted nowhere else.
-    pub late: u64,
-    /// Spans that came after their window had been judged, in time to be counted in it.
-    pub late_counted: u64,
-    /// Spans beyond the largest trace that is looked at.
-    pub oversized: u64,
-    /// Traces dropped because too many spans were held.
-    pub hurried: u64,
-    /// Their spans.
-    pub hurried_spans: u64,
-    /// Windows that settled early because too many spans were held; what comes late for them is not counted.
-    pub hurried_windows: u64,
-}
 
 /// A window that nothing can be added to any more.
 #[derive(Debug)]

@@ -94,7 +94,11 @@ pub fn restrict(scene: &Scene<'_>, diagnosis: &mut Diagnosis) {
     let mut survey = Survey::of(scene);
     let suffering = by_name(scene, std::mem::take(&mut survey.ops.suffering));
     let found = list(scene, &survey, &suffering, |service| related.contains(&service));
-    (diagnosis.affected, diagnosis.entry_points, diagnosis.explanation.blast_radius) = found;
+    (
+        diagnosis.affected,
+        diagnosis.entry_points,
+        diagnosis.explanation.blast_radius,
+    ) = found;
 }
 
 /// The entries of services of which some requests suffer, in the order of their names.

@@ -3,7 +3,8 @@
 use crate::Scene;
 use epicenter_detect::Baseline;
 use epicenter_graph::{
-    Callee, Dimension, DimensionKey, DimensionStats, EdgeKey, EdgeStats, NameId, Names, OpKey, OpStats, PeerKind, Window,
+    Callee, Dimension, DimensionKey, DimensionStats, EdgeKey, EdgeStats, NameId, Names, OpKey, OpStats, PeerKind,
+    Window,
 };
 use epicenter_schema::{DurationNs, SpanKind};
 
