@@ -4,6 +4,7 @@
 
 mod admitted;
 mod counters;
+mod hurry;
 mod judge;
 
 pub use counters::Counters;
@@ -25,6 +26,8 @@ use hashbrown::HashMap;
 const OPEN_SPANS_MAX: usize = 2_000_000;
 /// Spans of judged windows that are held for late ones to join; beyond it the oldest windows settle early.
 const HELD_SPANS_MAX: usize = 1_000_000;
+/// Spans of a batch that are packed before they are put with their traces.
+const SPANS_AT_ONCE: usize = 64;
 /// Spans of one trace that are looked at; the rest are counted.
 const TRACE_SPANS_MAX: usize = 50_000;
 /// A trace that is still growing this long after its first span ended is counted as far as it came, so that a job of
@@ -64,6 +67,7 @@ pub struct Builder {
     packer: Packer,
     /// Of a batch; kept for its room.
     senders: Senders,
+    packed: Vec<(TraceId, Packed, bool)>,
     clocks: Clocks,
     links: Links,
     walker: Walker,
@@ -94,6 +98,7 @@ impl Builder {
             answers: Answers::default(),
             packer: Packer::default(),
             senders: Senders::default(),
+            packed: Vec::new(),
             clocks: Clocks::default(),
             links: Links::default(),
             walker: Walker::default(),
@@ -134,15 +139,24 @@ impl Builder {
         let mut senders = std::mem::take(&mut self.senders);
         senders.clear();
         let shifts = received.and_then(|received| self.shifts(spans, received, &mut senders));
-        for span in spans.iter() {
-            self.counters.observed += 1;
-            let sender = self.packer.sender(span, &mut self.names, &mut senders);
-            let shift = match &shifts {
-                Some(shifts) => shifts.get(&sender.number).copied().unwrap_or_default(),
-                None => Shift::default(),
-            };
-            self.take_span(span, sender, shift);
+        let mut packed = std::mem::take(&mut self.packed);
+        // Two passes over a few spans at a time: in each the processor waits for the memory of several at once.
+        for from in (0..spans.len()).step_by(SPANS_AT_ONCE) {
+            for row in from..spans.len().min(from + SPANS_AT_ONCE) {
+                let span = spans.get(row);
+                let sender = self.packer.sender(span, &mut self.names, &mut senders);
+                let shift = match &shifts {
+                    Some(shifts) => shifts.get(&sender.number).copied().unwrap_or_default(),
+                    None => Shift::default(),
+                };
+                packed.push((span.trace_id(), self.pack(span, sender, shift.by), shift.is_doubtful));
+            }
+            for (trace, span, is_doubtful) in packed.drain(..) {
+                self.join(trace, span, is_doubtful);
+            }
         }
+        self.counters.observed += spans.len() as u64;
+        self.packed = packed;
         self.senders = senders;
         if self.open_spans > OPEN_SPANS_MAX {
             self.hurry();
@@ -178,19 +192,23 @@ impl Builder {
         Some(shifts.collect())
     }
 
-    fn take_span(&mut self, span: SpanRef<'_>, sender: Sender, shift: Shift) {
+    fn pack(&mut self, span: SpanRef<'_>, sender: Sender, shift: i64) -> Packed {
         let packed = self
             .packer
-            .pack(span, sender, shift.by, &mut self.names, |service, name, is_peer| {
+            .pack(span, sender, shift, &mut self.names, |service, name, is_peer| {
                 let admitted = if is_peer { &mut self.peers } else { &mut self.operations };
                 admitted.admit(service, name)
             });
-        let trace = span.trace_id();
         if matches!(span.kind(), SpanKind::Producer | SpanKind::Consumer) {
             self.take_message(span, &packed);
         }
+        packed
+    }
+
+    /// Puts a span with the others of its trace.
+    fn join(&mut self, trace: TraceId, packed: Packed, is_doubtful: bool) {
         let end = packed.end();
-        let is_late = shift.is_doubtful || self.frontier.is_some_and(|frontier| end < frontier);
+        let is_late = is_doubtful || self.frontier.is_some_and(|frontier| end < frontier);
         let waits = LATE_WAITS_WINDOWS * self.window_ns;
         let open = self.open.entry(trace).or_insert_with(|| Open {
             spans: Vec::new(),
@@ -207,7 +225,7 @@ impl Builder {
         if !is_late {
             open.late_until = None;
         }
-        open.is_doubtful &= shift.is_doubtful;
+        open.is_doubtful &= is_doubtful;
         if self.held.takes(end) {
             open.first_end = open.first_end.min(end);
         }
@@ -266,24 +284,6 @@ impl Builder {
 
     fn window_start(&self, at: i64) -> i64 {
         at.div_euclid(self.window_ns) * self.window_ns
-    }
-
-    /// Gives up the older half of what is held.
-    fn hurry(&mut self) {
-        let mut ends: Vec<i64> = self.open.values().map(|open| open.end).collect();
-        let middle = ends.len() / 2;
-        let cut = *ends.select_nth_unstable(middle).1;
-        let before = self.open.len();
-        let mut dropped = 0;
-        self.open.retain(|_, open| {
-            let keep = open.end > cut;
-            dropped += if keep { 0 } else { open.spans.len() };
-            keep
-        });
-        self.open_spans -= dropped;
-        self.counters.hurried += (before - self.open.len()) as u64;
-        self.counters.hurried_spans += dropped as u64;
-        self.dropped += dropped as u64;
     }
 }
 
