@@ -21,6 +21,7 @@ const SEEDS_MAX: u64 = 100_000;
 
 /// Options of `score --lab`.
 #[derive(clap::Args, Debug)]
+#[group(id = "simulated")]
 pub(super) struct Args {
     /// Score simulated systems instead of the data sets
     #[arg(long)]
@@ -267,6 +268,12 @@ impl Drop for Scratch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_options_fit_together() {
+        let command = clap::Command::new("score");
+        <super::super::Args as clap::Args>::augment_args(command).debug_assert();
+    }
 
     #[test]
     fn a_range_of_seeds_is_half_open_and_not_empty() {
