@@ -16,8 +16,9 @@ pub(super) const CHANCE_NATS: f64 = 7.0;
 /// Windows without symptoms after which it is over, however seldom it showed.
 const CALM_WINDOWS_MAX: f64 = 24.0;
 
-/// Windows within which trouble has spread as far as it does: time-outs, retries and full queues take seconds.
-const YOUNG_WINDOWS: u64 = 6;
+/// Windows after it opened within which trouble has spread as far as it does: time-outs, retries and full queues take
+/// seconds, and it took some to be noticed.
+const YOUNG_WINDOWS: u64 = 2;
 
 /// What is going on.
 #[derive(Debug)]
