@@ -9,7 +9,7 @@
 mod buckets;
 mod counts;
 
-use buckets::{BUCKET_MAX, bucket_of, middle};
+use buckets::{BUCKET_MAX, bucket_of, middle, middle_of, middles};
 use counts::Counts;
 
 /// The quantiles whose mean is [`Sketch::typical`].
@@ -158,6 +158,7 @@ impl Sketch {
         }
         // One walk: each rank is no lower than the one before, or one below it and then in this bucket or the last one.
         let mut buckets = self.counts.as_slice().iter();
+        let middles = middles();
         let (mut seen, mut value) = (0, 0.0);
         let mut last = (seen, value);
         let mut at_rank = |rank: u64| {
@@ -166,15 +167,18 @@ impl Sketch {
             {
                 last = (seen, value);
                 seen += u64::from(*count);
-                value = middle(*bucket);
+                value = middle_of(middles, *bucket);
             }
             if rank < last.0 { last.1 } else { value }
         };
         let quantile = |q: &f64| {
             let rank = q * (self.count - 1) as f64;
-            let low = at_rank(rank.floor() as u64);
-            let high = at_rank(rank.ceil() as u64);
-            low + (high - low) * (rank - rank.floor())
+            // What is no less than zero is rounded down without a call.
+            let below = rank as u64;
+            let beyond = rank - below as f64;
+            let low = at_rank(below);
+            let high = at_rank(below + u64::from(beyond > 0.0));
+            low + (high - low) * beyond
         };
         TYPICAL.iter().map(quantile).sum::<f64>() / TYPICAL.len() as f64
     }

@@ -24,10 +24,9 @@ const EXCESS_SHARE_MIN: f64 = 0.1;
 /// Rise of a share of failures from which somebody is far worse than usual.
 const RISE_MIN: f64 = 0.1;
 
-/// Moves blame of both ledgers down to whom the suspects wait for. Cost: that of [`BadCalls::below`] for the first
-/// [`SUSPECTS_MAX`] suspects of each ledger.
-pub(crate) fn hand_down(calls: &BadCalls, latency: &mut Ledger, errors: &mut Ledger) {
-    let received = calls.received();
+/// Moves blame of both ledgers down to whom the suspects wait for. `calls` is only asked for
+/// where there are several. Cost: that, and [`BadCalls::below`] for the first [`SUSPECTS_MAX`] suspects of each ledger.
+pub(crate) fn hand_down(calls: impl FnOnce() -> BadCalls, latency: &mut Ledger, errors: &mut Ledger) {
     let mut suspects: BTreeSet<Entity> = BTreeSet::new();
     for ledger in [&*latency, &*errors] {
         suspects.extend(
@@ -41,6 +40,8 @@ pub(crate) fn hand_down(calls: &BadCalls, latency: &mut Ledger, errors: &mut Led
     if suspects.len() < 2 {
         return;
     }
+    let calls = calls();
+    let received = calls.received();
     let below: BTreeMap<&Entity, BTreeSet<&Entity>> = calls.below(&suspects);
     let fails = |entity: &Entity| errors.cases.get(entity).is_some_and(fails_much_more);
     let is_worse = |entity: &Entity| latency.cases.get(entity).is_some_and(is_much_slower) || fails(entity);
@@ -154,7 +155,7 @@ mod tests {
             ("cart", 80.0, "errors", 0.8, 0.0),
             ("front", 20.0, "failed_calls", 0.4, 0.0),
         ]);
-        hand_down(&calls, &mut latency, &mut errors);
+        hand_down(|| calls, &mut latency, &mut errors);
         assert_eq!(first(&errors), "stock");
         assert_eq!(errors.cases[&entity("stock")].score, 95.0);
     }
@@ -167,7 +168,7 @@ mod tests {
             ("train", 9.0, "self_time", 18.0 * MS, 2.0 * MS),
         ];
         let mut latency = ledger(&drift);
-        hand_down(&calls, &mut latency, &mut Ledger::default());
+        hand_down(|| calls, &mut latency, &mut Ledger::default());
         assert_eq!(first(&latency), "food");
     }
 
@@ -179,7 +180,7 @@ mod tests {
         ];
         for calls in [&[][..], &[("a", "b", 9.0), ("b", "a", 9.0)][..]] {
             let mut latency = ledger(&slow);
-            hand_down(&BadCalls::of_pairs(calls), &mut latency, &mut Ledger::default());
+            hand_down(|| BadCalls::of_pairs(calls), &mut latency, &mut Ledger::default());
             assert_eq!(latency.cases[&entity("a")].score, 9.0);
             assert_eq!(latency.cases[&entity("b")].score, 8.0);
         }
@@ -194,7 +195,7 @@ mod tests {
             ("c", 1.0, "self_time", 80.0 * MS, 3.0 * MS),
         ];
         let mut latency = ledger(&slow);
-        hand_down(&calls, &mut latency, &mut Ledger::default());
+        hand_down(|| calls, &mut latency, &mut Ledger::default());
         assert_eq!(first(&latency), "c");
     }
 }

@@ -45,7 +45,7 @@ impl BadCalls {
         let mut edges: Vec<(f64, (NameId, Callee))> = bad.iter().map(|(key, bad)| (*bad, pair(key))).collect();
         // A sum of fractions depends on their order.
         edges.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-        let mut pairs: HashMap<(NameId, Callee), Pair> = HashMap::new();
+        let mut pairs: HashMap<(NameId, Callee), Pair> = HashMap::with_capacity(edges.len());
         for (bad, pair) in edges {
             pairs.entry(pair).or_default().bad += bad;
         }

@@ -71,8 +71,8 @@ pub fn diagnose(scene: &Scene<'_>) -> Option<Diagnosis> {
         conservation::blame(scene, &survey, &mut findings.errors);
         silence::blame(scene, &survey.edges.unanswered, &mut findings.errors);
         structure::blame(scene, std::mem::take(&mut survey.ops.moved), &mut findings.structure);
-        let bad = BadCalls::of(scene, &survey.edges);
-        back_pressure::hand_down(&bad, &mut findings.latency, &mut findings.errors);
+        let calls = || BadCalls::of(scene, &survey.edges);
+        back_pressure::hand_down(calls, &mut findings.latency, &mut findings.errors);
     }
     if let Some(services) = scene.explained {
         let explained = Explained::new(scene, services);

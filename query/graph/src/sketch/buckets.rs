@@ -53,14 +53,29 @@ static BOUNDS: LazyLock<Bounds> = LazyLock::new(|| {
 });
 
 /// The middle of every bucket.
-static MIDDLES: LazyLock<Vec<f64>> = LazyLock::new(|| {
-    let above = (1..=BUCKET_MAX).map(|bucket| RATIO.powf(f64::from(bucket) - 0.5));
-    std::iter::once(0.5).chain(above).collect()
+static MIDDLES: LazyLock<Middles> = LazyLock::new(|| {
+    std::array::from_fn(|bucket| match bucket {
+        0 => 0.5,
+        _ => RATIO.powf(bucket as f64 - 0.5),
+    })
 });
+
+/// By bucket.
+type Middles = [f64; BUCKET_MAX as usize + 1];
 
 /// The value in nanoseconds that stands for a bucket.
 pub(super) fn middle(bucket: u16) -> f64 {
-    MIDDLES[usize::from(bucket.min(BUCKET_MAX))]
+    middle_of(&MIDDLES, bucket)
+}
+
+/// All of them, for who asks for many.
+pub(super) fn middles() -> &'static Middles {
+    &MIDDLES
+}
+
+/// That of a bucket.
+pub(super) fn middle_of(middles: &Middles, bucket: u16) -> f64 {
+    middles[usize::from(bucket.min(BUCKET_MAX))]
 }
 
 #[cfg(test)]
