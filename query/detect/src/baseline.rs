@@ -22,8 +22,10 @@ const PERIODS_MAX: usize = 240;
 const KEYS_MAX: usize = 3_000_000;
 const PERIODS_MIN: usize = 8;
 const PERIODS_FORGOTTEN: usize = PERIODS_MAX / 8;
-/// Periods in which what answers requests is heard at least once: two minutes.
-const LATELY: u32 = 4;
+/// Time in which what answers requests is heard at least once.
+const LATELY: DurationNs = DurationNs::from_secs(120);
+/// How long what is heard is young: longer than what it took the place of is still heard lately.
+const YOUNG: DurationNs = DurationNs::from_secs(240);
 /// Quantile over the periods that is called high.
 const HIGH: f64 = 0.9;
 /// A typical value is taken of at least so many values where the present has many, and of so many where it has few.
@@ -85,8 +87,10 @@ pub struct Baseline {
     seconds: f64,
     renewals: Renewals,
     usual: Usual,
-    /// In which period each value of a dimension was heard last.
-    heard: HashMap<DimensionKey, u32>,
+    /// How long all periods were that were ever added.
+    watched: DurationNs,
+    /// Since when, and until when of that each value of a dimension was heard.
+    heard: HashMap<DimensionKey, (DurationNs, DurationNs)>,
 }
 
 impl Baseline {
@@ -98,7 +102,11 @@ impl Baseline {
         }
         self.total.merge(&window);
         self.usual.renew(&window, &self.total);
-        self.heard.extend(window.dimensions.keys().map(|key| (*key, number)));
+        let since = self.watched;
+        self.watched.0 += length.0;
+        for key in window.dimensions.keys() {
+            self.heard.entry(*key).or_insert((since, since)).1 = self.watched;
+        }
         self.seconds += length.as_secs_f64();
         self.ops.push(number, std::mem::take(&mut window.ops));
         self.edges.push(number, std::mem::take(&mut window.edges));
@@ -126,7 +134,9 @@ impl Baseline {
         self.ops.forget(self.first);
         self.edges.forget(self.first);
         self.renewals.forget(self.first);
-        self.heard.retain(|_, last| *last >= self.first);
+        let periods = self.periods.iter().map(|period| period.length.0).sum::<i64>();
+        let oldest = self.watched.0 - periods;
+        self.heard.retain(|_, (_, until)| until.0 > oldest);
         let mut total = Window::default();
         total.ops = self.ops.sums(OpStats::merge);
         total.edges = self.edges.sums(EdgeStats::merge);
@@ -192,11 +202,17 @@ impl Baseline {
         range(self.edges.together(keys, which).iter(), now)
     }
 
-    /// Whether a value of a dimension was heard in one of the last [`LATELY`] periods. What was not may have been replaced
-    /// since, in peace: that it is silent now means nothing.
+    /// Whether a value of a dimension was heard at rest in the last [`LATELY`]. What was not may have been replaced since,
+    /// in peace: that it is silent now means nothing.
     pub fn is_heard_lately(&self, key: &DimensionKey) -> bool {
-        let last = self.heard.get(key);
-        last.is_some_and(|last| last + LATELY >= self.next())
+        let heard = self.heard.get(key);
+        heard.is_some_and(|(_, until)| self.watched.0 - until.0 <= LATELY.0)
+    }
+
+    /// Whether a value of a dimension was never heard at rest, or not before the last [`YOUNG`] though others were watched.
+    pub fn is_young(&self, key: &DimensionKey) -> bool {
+        let heard = self.heard.get(key);
+        heard.is_none_or(|(since, _)| since.0 > 0 && self.watched.0 - since.0 <= YOUNG.0)
     }
 
     /// The calls of an edge at rest, if there were any.

@@ -79,7 +79,7 @@ fn candidates<'a>(window: &'a Window, baseline: &'a Baseline) -> impl Iterator<I
         place: Place::Operation(*key),
         errors: op.entry_errors,
         count: op.entries,
-        at_entry: op.roots > 0,
+        at_entry: op.is_entry_point(),
     });
     let edges = window.edges.iter().map(|(key, edge)| Failing {
         place: Place::Edge(*key),

@@ -53,14 +53,14 @@ fn candidates<'a>(window: &'a Window, baseline: &'a Baseline) -> impl Iterator<I
         let past = baseline.usual_requests(key)?;
         // What changed is slower by what it does more, until that is felt.
         let is_changed = changed.contains(&key.service) || baseline.is_unsettled(key.service);
-        if is_changed && !(op.roots > 0 && is_felt(&op.duration, &rest.ops.get(key)?.duration)) {
+        if is_changed && !(op.is_entry_point() && is_felt(&op.duration, &rest.ops.get(key)?.duration)) {
             return None;
         }
         candidate(
             Place::Operation(*key),
             &op.duration,
             (past.entries, past.late_ns),
-            op.roots > 0,
+            op.is_entry_point(),
         )
     });
     let edges = window

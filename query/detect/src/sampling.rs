@@ -93,6 +93,23 @@ mod tests {
         assert_eq!(surge((1600, 1), (100, 16)), None);
     }
 
+    /// Scenario: a traced generator of load, whose calls are roots where no span answers them: one at rest, half of them now.
+    #[test]
+    fn calls_that_nobody_answers_are_no_surge() {
+        let mut names = Names::default();
+        let mut calls = |roots| {
+            let mut window = window(&mut names, 1, 1);
+            for op in window.ops.values_mut() {
+                (op.count, op.roots, op.entries, op.weighed) = (100, roots, 0, Weighed::default());
+            }
+            window
+        };
+        let mut baseline = Baseline::default();
+        baseline.push(calls(1), SECONDS);
+        let now = calls(50);
+        assert_eq!(surges(&now, SECONDS, &baseline, &names), []);
+    }
+
     /// Guarantees: periods of which all was kept do not make a surge look small when one in sixteen is kept.
     #[test]
     fn a_surge_is_seen_after_the_sampling_changed() {

@@ -29,11 +29,12 @@ pub struct Surge {
 pub fn surges(window: &Window, length: DurationNs, baseline: &Baseline, names: &Names) -> Vec<Surge> {
     let seconds = length.as_secs_f64().max(1e-9);
     let mut found = Vec::new();
-    // A consumer of a queue gets what somebody in the system sent.
+    // A consumer of a queue gets what somebody in the system sent, and calls from outside that nobody answers have arrived
+    // nowhere.
     let entries = window
         .ops
         .iter()
-        .filter(|(key, op)| op.roots > 0 && key.kind != SpanKind::Consumer);
+        .filter(|(key, op)| op.roots.min(op.entries) > 0 && key.kind != SpanKind::Consumer);
     for (key, op) in entries {
         let rate = arrivals(op) / seconds;
         let mean = baseline.mean_rate(key, arrivals);

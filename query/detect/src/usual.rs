@@ -14,6 +14,8 @@ pub struct UsualCalls {
     pub count: u64,
     /// Those that failed.
     pub errors: u64,
+    /// Those that failed with no complaint below them.
+    pub own_errors: u64,
     /// Those that failed with no span behind them.
     pub unanswered_errors: u64,
     /// Typical duration.
@@ -30,6 +32,7 @@ impl UsualCalls {
         Self {
             count: edge.client.count(),
             errors: edge.errors,
+            own_errors: edge.own_errors,
             unanswered_errors: edge.unanswered_errors,
             typical_ns: edge.client.typical(),
             late_ns: edge.client.quantile(LATE_QUANTILE),
@@ -41,6 +44,10 @@ impl UsualCalls {
 /// The requests of an operation at rest, all periods together. Durations in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct UsualRequests {
+    /// Spans.
+    pub count: u64,
+    /// Those that complain with no complaint below them.
+    pub own_complaints: u64,
     /// Requests that enter the service there.
     pub entries: u64,
     /// Those that failed.
@@ -57,6 +64,8 @@ impl UsualRequests {
     /// Of an operation. Cost: a walk over its two sketches.
     pub fn of(op: &OpStats) -> Self {
         Self {
+            count: op.count,
+            own_complaints: op.own_complaints,
             entries: op.entries,
             entry_errors: op.entry_errors,
             typical_ns: op.duration.typical(),

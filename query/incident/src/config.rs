@@ -19,7 +19,8 @@ pub struct Config {
     /// How long everything must be calm before an incident is over. 1 window to 1 h. Default 15 s.
     #[serde(with = "humantime_serde")]
     pub calm: Duration,
-    /// An incident open for this long is closed and what it shows is learned as the new rest. 1 min to 1 week.
+    /// When all open incidents are open for this long they are closed, and what they show is learned as the new rest; the
+    /// same when nothing could be learned for this long though none is open. 1 min to 1 week.
     #[serde(with = "humantime_serde")]
     pub give_up: Duration,
     /// Surprise, in nats, at which an incident opens. 5 to 1000. 15 are odds of one in three million a look.

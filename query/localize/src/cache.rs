@@ -163,7 +163,14 @@ fn behind_caches(scene: &Scene<'_>) -> Vec<(NameId, Callee, Callee)> {
 
 /// How many times the usual rate of requests arrives; 1 where nothing is known.
 fn arrivals_growth(scene: &Scene<'_>) -> f64 {
-    let arriving = |window: &Window| sum(window.ops.values().filter(|op| op.roots > 0).map(arrivals).collect());
+    let arriving = |window: &Window| {
+        sum(window
+            .ops
+            .values()
+            .filter(|op| op.roots.min(op.entries) > 0)
+            .map(arrivals)
+            .collect())
+    };
     let now = arriving(scene.window) / scene.length.as_secs_f64().max(1e-9);
     let usual = arriving(scene.baseline.total()) / scene.baseline.seconds().max(1e-9);
     if usual > 0.0 { now / usual } else { 1.0 }

@@ -10,6 +10,7 @@ use crate::survey::Survey;
 use crate::verdict::Evidence;
 use crate::words::percent;
 use epicenter_detect::stats::excess_of_share;
+use epicenter_detect::{UsualCalls, UsualRequests};
 use epicenter_graph::{EdgeKey, EdgeStats, OpKey, OpStats};
 
 /// Percent points above the usual below which nothing is said.
@@ -17,13 +18,30 @@ const RISE_MIN: f64 = 0.05;
 /// Usual share where nothing is known of the past.
 const UNKNOWN_SHARE: f64 = 0.05;
 
+/// How many more spans complain with no complaint below than usual, if any do.
+pub(crate) fn more_complaints(op: &OpStats, rest: Option<&UsualRequests>) -> Option<f64> {
+    let usual = rest.map_or(0.0, |rest| rest.own_complaints as f64 / rest.count.max(1) as f64);
+    more(op.own_complaints, op.count, usual)
+}
+
+/// The same of failed calls. Calls that are compared in sum only have no complaints below them.
+pub(crate) fn more_errors(edge: &EdgeStats, rest: Option<&UsualCalls>) -> Option<f64> {
+    let usual = rest.map_or(0.0, |rest| rest.own_errors as f64 / rest.count.max(1) as f64);
+    more(edge.own_errors, edge.count, usual).filter(|_| 2 * edge.loose <= edge.count)
+}
+
+fn more(hits: u64, count: u64, usual: f64) -> Option<f64> {
+    let more = hits as f64 - usual * count as f64;
+    (more > 0.0).then_some(more)
+}
+
 pub(crate) fn blame(scene: &Scene<'_>, survey: &Survey<'_>, ledger: &mut Ledger) {
     operations(scene, &survey.ops.complaining, ledger);
     calls(scene, &survey.edges.failing, ledger);
 }
 
-fn operations(scene: &Scene<'_>, complaining: &[(OpKey, &OpStats)], ledger: &mut Ledger) {
-    for (key, op) in scene.ops_by_name(complaining.iter().copied()) {
+fn operations(scene: &Scene<'_>, complaining: &[(OpKey, &OpStats, f64)], ledger: &mut Ledger) {
+    for (key, op) in scene.ops_by_name(complaining.iter().map(|(key, op, _)| (*key, *op))) {
         let usual = scene
             .baseline
             .mean_share(|w| w.ops.get(&key).map(|op| (op.own_complaints, op.count)))
@@ -53,8 +71,8 @@ fn operations(scene: &Scene<'_>, complaining: &[(OpKey, &OpStats)], ledger: &mut
     }
 }
 
-fn calls(scene: &Scene<'_>, failing: &[(EdgeKey, &EdgeStats)], ledger: &mut Ledger) {
-    for (key, edge) in scene.edges_by_name(failing.iter().copied()) {
+fn calls(scene: &Scene<'_>, failing: &[(EdgeKey, &EdgeStats, f64)], ledger: &mut Ledger) {
+    for (key, edge) in scene.edges_by_name(failing.iter().map(|(key, edge, _)| (*key, *edge))) {
         let usual = scene
             .baseline
             .mean_share(|w| w.edges.get(&key).map(|edge| (edge.own_errors, edge.count)))

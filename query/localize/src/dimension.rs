@@ -20,7 +20,8 @@ const TIMES_MIN: f64 = 3.0;
 const FLOOR_NS: f64 = 200_000.0;
 /// Share of failures of the bad value from which it is bad.
 const FAILING_MIN: f64 = 0.1;
-/// Requests needed on either side; fewer are enough when their work takes so many times as long, or so many fail.
+/// Requests needed on either side; on the bad one fewer are enough when their work takes so many times as long, or so many
+/// fail that it is no chance.
 const REQUESTS_MIN: u64 = 8;
 const REQUESTS_FEW: u64 = 3;
 const TIMES_OF_FEW: f64 = 10.0;
@@ -178,15 +179,14 @@ fn worst(scene: &Scene<'_>, service: NameId, dimension: Dimension, channel: Chan
     let total = sum(&measure);
     values
         .iter()
-        .map(|(_, value, stats)| (value, stats, stats.entries.min(entries - stats.entries)))
-        .filter(|(.., least)| *least >= REQUESTS_FEW)
-        .filter_map(|(value, stats, least)| {
+        .filter(|(_, _, stats)| stats.entries >= REQUESTS_FEW && entries - stats.entries >= REQUESTS_MIN)
+        .filter_map(|(_, value, stats)| {
             let worst = Worst {
                 value: *value,
                 bad: measure(stats) as f64 / stats.entries as f64,
                 rest: (total - measure(stats)) as f64 / (entries - stats.entries) as f64,
             };
-            let is_few = least < REQUESTS_MIN;
+            let is_few = stats.entries < REQUESTS_MIN;
             let times = if is_few { TIMES_OF_FEW } else { TIMES_MIN };
             let nats = excess_of_share(stats.own_complaints, stats.entries, worst.rest.max(USUAL_MIN));
             let is_bad = match channel {
@@ -210,6 +210,27 @@ mod tests {
         let scene = stage.scene();
         let worst = worst(&scene, stage.id(service), Dimension::Node, Channel::Latency)?;
         Some(scene.name(worst.value).to_owned())
+    }
+
+    #[test]
+    fn few_bad_requests_are_enough_and_few_good_ones_are_not() {
+        let worst_copy = |of: [(&str, u64, u64); 2]| {
+            let mut stage = Stage::default();
+            for (copy, entries, complaints) in of {
+                let stats = stage.dimension("cart", Dimension::Instance, copy);
+                (stats.entries, stats.own_complaints) = (entries, complaints);
+            }
+            let (scene, cart) = (stage.scene(), stage.id("cart"));
+            let worst = worst(&scene, cart, Dimension::Instance, Channel::Faults)?;
+            Some(scene.name(worst.value).to_owned())
+        };
+        assert_eq!(worst_copy([("a", 4, 4), ("b", 100, 1)]).as_deref(), Some("a"));
+        assert_eq!(worst_copy([("a", 3, 1), ("b", 100, 0)]), None, "chance");
+        assert_eq!(
+            worst_copy([("a", 100, 20), ("b", 3, 0)]),
+            None,
+            "nothing is known of the other"
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! A machine is gone when everything that is usually heard on it fell silent, of two services at least, one of which
 //! still answers elsewhere: one suspect that explains them all. One silent copy of the first suspect, its siblings
-//! answering, is that copy, unless copies never seen before answer beside them: then it was replaced. Source: DESIGN 6.7, 6.9.
+//! answering, is that copy, unless young copies answer beside them: then it was replaced. Source: DESIGN 6.7, 6.9.
 
 use crate::Scene;
 use crate::verdict::{CauseKind, Diagnosis, Evidence, Suspect};
@@ -27,8 +27,7 @@ const COUNTS_MIN: f64 = 1.0;
 const LEFT_MAX: f64 = 0.4;
 /// Share of their usual requests that siblings must answer to be healthy: callers that wait in vain ask less.
 const HEALTHY_MIN: f64 = 0.2;
-/// Share of the requests to be expected of a silent copy that copies never seen before must answer, for it to be
-/// replaced and not gone. One that takes its place when all is mended answers less in the time that is looked at.
+/// Share of the requests to be expected of a silent copy that young copies must answer, for it to be replaced and not gone. One that takes its place when all is mended answers less in the time that is looked at.
 const REPLACED_MIN: f64 = 0.5;
 /// Services that must fall silent together on a machine.
 const SERVICES_MIN: usize = 2;
@@ -102,8 +101,15 @@ pub(crate) fn narrow(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
     let copies: Vec<(NameId, Heard)> = heard(scene, Dimension::Instance, |service| service == id)
         .map(|(_, copy, heard)| (copy, heard))
         .collect();
-    let new = copies.iter().filter(|(_, heard)| heard.usual == 0.0);
-    let by_new: f64 = new.map(|(_, heard)| heard.now).sum();
+    let is_young = |copy: &NameId| {
+        scene.baseline.is_young(&DimensionKey {
+            service: id,
+            dimension: Dimension::Instance,
+            value: *copy,
+        })
+    };
+    let young = copies.iter().filter(|(copy, _)| is_young(copy));
+    let by_new: f64 = young.map(|(_, heard)| heard.now).sum();
     let is_gone = |heard: &Heard| heard.is_gone() && heard.has_healthy_siblings();
     let mut gone = copies.into_iter().filter(|(_, heard)| is_gone(heard));
     let Some((instance, heard)) = gone.next().filter(|_| gone.next().is_none()) else {

@@ -3,7 +3,8 @@
 /// The sum of fractions, which depends on their order, in the order of their size.
 pub(crate) fn sum(mut fractions: Vec<f64>) -> f64 {
     fractions.sort_unstable_by(f64::total_cmp);
-    fractions.iter().sum()
+    // The sum of nothing is 0, where `sum` says -0.
+    fractions.iter().fold(0.0, |sum, fraction| sum + fraction)
 }
 
 /// The `max` of them for which most speaks, ties by name, in no other order; all where there are no more.

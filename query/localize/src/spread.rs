@@ -14,11 +14,20 @@ pub(crate) fn spread<'a, T: Sync, R: Send>(things: &'a [T], work: impl Fn(&'a [T
     let threads = processors.min(THREADS_MAX).min(things.len() / THINGS_MIN).max(1);
     let mut parts = things.chunks(things.len().div_ceil(threads).max(1));
     let first = parts.next().unwrap_or_default();
+    let work = &work;
     thread::scope(|scope| {
-        let others: Vec<_> = parts.map(|part| scope.spawn(|| work(part))).collect();
+        // Where there is no thread to be had the part is done here.
+        let begun = |part| {
+            let thread = thread::Builder::new().spawn_scoped(scope, move || work(part));
+            thread.map_err(|_| part)
+        };
+        let others: Vec<_> = parts.map(begun).collect();
         let mut made = vec![work(first)];
         for other in others {
-            made.push(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            made.push(match other {
+                Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+                Err(part) => work(part),
+            });
         }
         made
     })

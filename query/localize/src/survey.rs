@@ -8,7 +8,7 @@ use crate::Scene;
 use crate::order::most;
 use crate::spread::spread;
 use crate::structure::Moved;
-use crate::{calls, edge_gap, self_time, shaken, structure};
+use crate::{calls, conservation, edge_gap, self_time, shaken, structure};
 use epicenter_detect::UsualRequests;
 use epicenter_graph::{Callee, EdgeKey, EdgeStats, NameId, OpKey, OpStats, PeerKind};
 use hashbrown::HashMap;
@@ -33,8 +33,8 @@ pub(crate) struct Ops<'a> {
     pub(crate) entries: HashMap<NameId, u64>,
     /// Whose self time may have grown, with what is lost.
     pub(crate) longer: Vec<(OpKey, &'a OpStats, f64)>,
-    /// That complain with no complaint below.
-    pub(crate) complaining: Vec<(OpKey, &'a OpStats)>,
+    /// That complain with no complaint below, with how many more do than usual.
+    pub(crate) complaining: Vec<(OpKey, &'a OpStats, f64)>,
     /// Children that other shares of the spans of an operation have than at rest.
     pub(crate) moved: Vec<Moved<'a>>,
     /// At which requests enter the system, with what is usual there.
@@ -57,8 +57,8 @@ pub(crate) struct Edges<'a> {
     pub(crate) bad: HashMap<EdgeKey, f64>,
     /// Whose gap may have grown, with what is lost.
     pub(crate) longer: Vec<(EdgeKey, &'a EdgeStats, f64)>,
-    /// With failed calls below which nothing complains.
-    pub(crate) failing: Vec<(EdgeKey, &'a EdgeStats)>,
+    /// With failed calls below which nothing complains, with how many more there are than usual.
+    pub(crate) failing: Vec<(EdgeKey, &'a EdgeStats, f64)>,
     /// Failed calls with no span behind them beyond the usual, by the service that is called.
     pub(crate) unanswered: HashMap<NameId, u64>,
 }
@@ -82,10 +82,8 @@ impl<'a> Survey<'a> {
         };
         ops.longer = most(ops.longer, CLOSER_MAX, |of| of.2, |of| op_name(&of.0));
         edges.longer = most(edges.longer, CLOSER_MAX, |of| of.2, |of| edge_name(&of.0));
-        let complaints = |of: &(OpKey, &OpStats)| of.1.own_complaints as f64;
-        ops.complaining = most(ops.complaining, CLOSER_MAX, complaints, |of| op_name(&of.0));
-        let errors = |of: &(EdgeKey, &EdgeStats)| of.1.own_errors as f64;
-        edges.failing = most(edges.failing, CLOSER_MAX, errors, |of| edge_name(&of.0));
+        ops.complaining = most(ops.complaining, CLOSER_MAX, |of| of.2, |of| op_name(&of.0));
+        edges.failing = most(edges.failing, CLOSER_MAX, |of| of.2, |of| edge_name(&of.0));
         Self { ops, edges }
     }
 }
@@ -99,11 +97,11 @@ impl<'a> Ops<'a> {
             if let Some(lost) = self_time::lost(op, rest) {
                 found.longer.push((*key, op, lost));
             }
-            if op.own_complaints > 0 {
-                found.complaining.push((*key, op));
+            if let Some(more) = conservation::more_complaints(op, rest) {
+                found.complaining.push((*key, op, more));
             }
             structure::moved(scene, *key, op, &mut found.moved);
-            if op.roots > 0 {
+            if op.is_entry_point() {
                 found.entrances.push((op, rest));
             }
             if op.entries > 0 {
@@ -147,8 +145,8 @@ impl<'a> Edges<'a> {
             if let Some(lost) = edge_gap::lost(edge, rest) {
                 found.longer.push((*key, edge, lost));
             }
-            if edge.own_errors > 0 && 2 * edge.loose <= edge.count {
-                found.failing.push((*key, edge));
+            if let Some(more) = conservation::more_errors(edge, rest) {
+                found.failing.push((*key, edge, more));
             }
             let unanswered = calls::unanswered(edge, rest);
             if let Callee::Service(callee) = key.callee

@@ -1,8 +1,9 @@
-//! One number for all that a window holds: equal before and after a change that only makes it faster.
+//! One number for what a window holds: equal before and after a change that only makes it faster.
 
 use epicenter_graph::{Exemplars, Names, Window};
 
-/// FNV-1a (Fowler, Noll, Vo) of all that a window holds, names for numbers, in an order that no hash map decides.
+/// FNV-1a (Fowler, Noll, Vo) of the operations, edges and dimensions of a window, names for numbers, in an order that no hash map decides; messages
+/// are not sent here.
 pub(crate) fn fingerprint(mut hash: u64, window: &Window, names: &Names) -> u64 {
     let mut add = |text: std::fmt::Arguments<'_>| {
         for byte in text.to_string().bytes() {

@@ -7,6 +7,8 @@ use crate::sample::Sample;
 use crate::sketch::Sketch;
 use crate::weight::Weight;
 
+/// At an entry point one in so many requests at least enters the system.
+const ENTERING_MIN: u64 = 10;
 /// Distinct children remembered of one operation.
 const CHILDREN_MAX: usize = 256;
 
@@ -145,6 +147,11 @@ pub struct FlowStats {
 }
 
 impl OpStats {
+    /// Whether requests enter the system here, and not just one now and then among those that other services send.
+    pub fn is_entry_point(&self) -> bool {
+        self.roots > 0 && ENTERING_MIN * self.roots >= self.entries
+    }
+
     pub(crate) fn child(&mut self, service: NameId, name: NameId) {
         self.children.add((service, name), 1, CHILDREN_MAX);
     }

@@ -40,7 +40,9 @@ fn gone_after(periods: u64) -> Option<String> {
 #[test]
 fn who_was_replaced_in_peace_is_not_gone() {
     assert_eq!(gone_after(0).as_deref(), Some("cart-2"));
-    assert_eq!(gone_after(6), None);
+    for periods in [1, 3, 6, 12, 13, 20, 40] {
+        assert_eq!(gone_after(periods), None, "{periods}");
+    }
 }
 
 fn heard(usual: f64, now: f64, siblings: (f64, f64)) -> Heard {
