@@ -1,8 +1,8 @@
 //! One look at each operation and edge of the window, for all methods: most are as usual, and the methods look closer at the
 //! others only.
 //!
-//! What is found is in no order that means anything; who takes it sorts it by names. Cost: for each operation and edge one
-//! question to what is usual, and a walk over two sketches, in several threads where there are many.
+//! What is found is in no order that means anything; who takes it sorts it by names. Cost: for each edge one question to
+//! what is usual, for each operation two, and a walk over two sketches, in several threads where there are many.
 
 use crate::Scene;
 use crate::order::most;
