@@ -93,7 +93,8 @@ fn new_version(scene: &Scene<'_>, service: NameId, channel: Channel) -> Option<E
             .map(|key| key.value)
             .collect()
     };
-    let (now, rest) = (versions(scene.window), versions(scene.baseline.total()));
+    let (now, mut rest) = (versions(scene.window), versions(scene.baseline.total()));
+    rest.retain(|version| existed(scene, service, *version));
     let new = now.iter().map(|version| scene.name(*version)).min()?;
     if rest.is_empty() || !now.is_disjoint(&rest) {
         return None;
@@ -131,14 +132,15 @@ fn bad_node(scene: &Scene<'_>, service: NameId, channel: Channel) -> Option<(Nam
     Some((found.value, evidence))
 }
 
-/// Whether the service ran at this version at rest.
+/// Whether the service ran at this version at rest, and not just since what is wrong may have begun: where little passes that
+/// is noticed late.
 fn existed(scene: &Scene<'_>, service: NameId, version: NameId) -> bool {
     let key = DimensionKey {
         service,
         dimension: Dimension::Version,
         value: version,
     };
-    scene.baseline.total().dimensions.contains_key(&key)
+    !scene.baseline.is_young(&key)
 }
 
 fn evidence(scene: &Scene<'_>, kind: &str, service: &str, worst: &Worst, channel: Channel) -> Evidence {
@@ -231,6 +233,30 @@ mod tests {
             None,
             "nothing is known of the other"
         );
+    }
+
+    #[test]
+    fn a_version_that_came_lately_is_new() {
+        let evidence = |periods_with_it: usize| {
+            let mut stage = Stage::default();
+            let requests = |stage: &mut Stage, version: &str, complaints| {
+                let stats = stage.dimension("cart", Dimension::Version, version);
+                (stats.entries, stats.own_complaints) = (50, complaints);
+            };
+            for period in 0..40 {
+                requests(&mut stage, "v1", 0);
+                if period + periods_with_it >= 40 {
+                    requests(&mut stage, "v2", 2);
+                }
+                stage.rest();
+            }
+            requests(&mut stage, "v1", 0);
+            requests(&mut stage, "v2", 40);
+            new_version(&stage.scene(), stage.id("cart"), Channel::Faults).map(|evidence| evidence.kind)
+        };
+        assert_eq!(evidence(0).as_deref(), Some("version"));
+        assert_eq!(evidence(6).as_deref(), Some("version"), "a minute");
+        assert_eq!(evidence(30), None, "five minutes");
     }
 
     #[test]

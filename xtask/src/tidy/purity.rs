@@ -15,7 +15,7 @@ pub(super) const PURE: [(&str, &str); 5] = [
 ];
 
 /// What a pure crate may use from outside of the workspace.
-const ALLOWED: [&str; 12] = [
+const ALLOWED: [&str; 13] = [
     "arrow",
     "bytes",
     "hashbrown",
@@ -23,6 +23,7 @@ const ALLOWED: [&str; 12] = [
     "hex",
     "humantime-serde",
     "petgraph",
+    "rayon",
     "serde",
     "serde_json",
     "sketches-ddsketch",

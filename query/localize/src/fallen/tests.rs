@@ -1,3 +1,5 @@
+//! Machines and copies that are gone, or were replaced, on counts made by hand.
+
 use super::*;
 use crate::stage::Stage;
 
