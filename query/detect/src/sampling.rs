@@ -118,9 +118,9 @@ mod tests {
         for rest in [(1600, 1), (1600, 1), (100, 16), (100, 16)] {
             baseline.push(window(&mut names, rest.0, rest.1), SECONDS);
         }
-        let found = surges(&window(&mut names, 400, 16), SECONDS, &baseline, &names);
+        let found = surges(&window(&mut names, 300, 16), SECONDS, &baseline, &names);
         assert_eq!(found.len(), 1);
-        assert_eq!(found[0].rate_per_s, 640.0);
+        assert_eq!(found[0].rate_per_s, 480.0);
     }
 
     #[test]

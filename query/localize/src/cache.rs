@@ -179,8 +179,7 @@ fn arrivals_growth(scene: &Scene<'_>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stage::Stage;
-    use crate::verdict::Suspect;
+    use crate::stage::{Stage, accused};
     use epicenter_graph::EntityKind;
 
     /// The cache that is named when a database behind two of them gets ten times the calls.
@@ -195,15 +194,7 @@ mod tests {
             stage.calls(("catalog", "SET", "cache:products"), puts, 1, 1);
             stage.calls(("catalog", "SELECT", "db:goods"), queries, 3, 3);
         }
-        let mut diagnosis = Diagnosis {
-            suspects: vec![Suspect {
-                entity: suspect,
-                score: 1.0,
-                share: 0.0,
-                evidence: Vec::new(),
-            }],
-            ..Diagnosis::default()
-        };
+        let mut diagnosis = accused(suspect);
         assert!(breakdown(&stage.scene(), &mut diagnosis));
         assert_eq!(diagnosis.cause.kind, CauseKind::CacheBreakdown);
         diagnosis.suspects[0].entity.name.clone()

@@ -27,7 +27,8 @@ const COUNTS_MIN: f64 = 1.0;
 const LEFT_MAX: f64 = 0.4;
 /// Share of their usual requests that siblings must answer to be healthy: callers that wait in vain ask less.
 const HEALTHY_MIN: f64 = 0.2;
-/// Share of the requests to be expected of a silent copy that young copies must answer, for it to be replaced and not gone. One that takes its place when all is mended answers less in the time that is looked at.
+/// Share of the requests to be expected of a silent copy that young copies must answer, for it to be replaced and not
+/// gone. One that takes its place when all is mended answers less in the time that is looked at.
 const REPLACED_MIN: f64 = 0.5;
 /// Services that must fall silent together on a machine.
 const SERVICES_MIN: usize = 2;

@@ -100,7 +100,7 @@ fn growth(now: &DimensionStats, rest: Option<&DimensionStats>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::verdict::Suspect;
+    use crate::stage::accused;
     use epicenter_detect::Baseline;
     use epicenter_graph::{DimensionKey, Entity, Names, Window};
     use epicenter_schema::DurationNs;
@@ -147,15 +147,7 @@ mod tests {
             same_load: true,
             explained: None,
         };
-        let diagnosis = Diagnosis {
-            suspects: vec![Suspect {
-                entity: first,
-                score: 1.0,
-                share: 0.0,
-                evidence: Vec::new(),
-            }],
-            ..Diagnosis::default()
-        };
+        let diagnosis = accused(first);
         slow(&scene, &diagnosis).map(|(node, _)| node)
     }
 

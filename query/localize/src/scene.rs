@@ -2,7 +2,7 @@
 
 use epicenter_detect::Baseline;
 use epicenter_graph::{Callee, EdgeKey, EdgeStats, Entity, NameId, Names, OpKey, OpStats, Window, callee_entity};
-use epicenter_schema::DurationNs;
+use epicenter_schema::{DurationNs, SpanKind};
 use std::collections::BTreeSet;
 
 /// A window in which something is wrong, and the system at rest.
@@ -23,7 +23,12 @@ pub struct Scene<'a> {
     pub explained: Option<&'a BTreeSet<NameId>>,
 }
 
-impl Scene<'_> {
+impl<'a> Scene<'a> {
+    /// By what operations are put in order.
+    pub(crate) fn op_name(&self, key: &OpKey) -> (&'a str, &'a str, SpanKind) {
+        (self.names.get(key.service), self.names.get(key.name), key.kind)
+    }
+
     pub(crate) fn name(&self, id: NameId) -> &str {
         self.names.get(id)
     }
@@ -37,20 +42,20 @@ impl Scene<'_> {
     }
 
     /// Operations in the order of their names.
-    pub(crate) fn ops_by_name<'a>(
+    pub(crate) fn ops_by_name<'w>(
         &self,
-        ops: impl IntoIterator<Item = (OpKey, &'a OpStats)>,
-    ) -> Vec<(OpKey, &'a OpStats)> {
+        ops: impl IntoIterator<Item = (OpKey, &'w OpStats)>,
+    ) -> Vec<(OpKey, &'w OpStats)> {
         let mut ops: Vec<_> = ops.into_iter().collect();
-        ops.sort_by_cached_key(|(key, _)| (self.name(key.service), self.name(key.name), key.kind));
+        ops.sort_by_cached_key(|(key, _)| self.op_name(key));
         ops
     }
 
     /// Edges in the order of their names.
-    pub(crate) fn edges_by_name<'a>(
+    pub(crate) fn edges_by_name<'w>(
         &self,
-        edges: impl IntoIterator<Item = (EdgeKey, &'a EdgeStats)>,
-    ) -> Vec<(EdgeKey, &'a EdgeStats)> {
+        edges: impl IntoIterator<Item = (EdgeKey, &'w EdgeStats)>,
+    ) -> Vec<(EdgeKey, &'w EdgeStats)> {
         let mut edges: Vec<_> = edges.into_iter().collect();
         edges.sort_by_cached_key(|(key, _)| {
             (

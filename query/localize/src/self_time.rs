@@ -69,7 +69,7 @@ pub(crate) fn blame(scene: &Scene<'_>, longer: &[(OpKey, &OpStats, f64)], ledger
         found.collect::<Vec<_>>()
     });
     let mut found: Vec<Longer<'_>> = found.into_iter().flatten().collect();
-    found.sort_by_cached_key(|Longer { key, .. }| (scene.name(key.service), scene.name(key.name), key.kind));
+    found.sort_by_cached_key(|longer| scene.op_name(&longer.key));
     let reasons = spread(&found, |part| {
         let reasons = part.iter().map(|longer| (longer, longer.evidence(scene)));
         reasons.collect::<Vec<_>>()

@@ -103,7 +103,7 @@ pub fn restrict(scene: &Scene<'_>, diagnosis: &mut Diagnosis) {
 
 /// The entries of services of which some requests suffer, in the order of their names.
 pub(crate) fn by_name<'a>(scene: &Scene<'a>, mut suffering: Vec<Suffering<'a>>) -> Vec<Suffering<'a>> {
-    suffering.sort_by_cached_key(|(key, ..)| (scene.name(key.service), scene.name(key.name), key.kind));
+    suffering.sort_by_cached_key(|(key, ..)| scene.op_name(key));
     suffering
 }
 
@@ -148,8 +148,7 @@ pub(crate) fn entries(entrances: &[(&OpStats, Option<&UsualRequests>)]) -> Entri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stage::Stage;
-    use crate::verdict::Suspect;
+    use crate::stage::{Stage, accused};
     use epicenter_graph::Entity;
 
     /// Scenario: more services suffer than are listed, and one that the culprit has nothing to do with.
@@ -165,15 +164,7 @@ mod tests {
             let op = stage.op(&service, "GET /");
             (op.count, op.entries, op.entry_errors, op.roots) = (10, 10, 10, 10);
         }
-        let mut diagnosis = Diagnosis {
-            suspects: vec![Suspect {
-                entity: Entity::service("stock"),
-                score: 1.0,
-                share: 0.0,
-                evidence: Vec::new(),
-            }],
-            ..Diagnosis::default()
-        };
+        let mut diagnosis = accused(Entity::service("stock"));
         restrict(&stage.scene(), &mut diagnosis);
         let radius = diagnosis.explanation.blast_radius;
         assert_eq!((radius.services, radius.entry_points), (related, related));

@@ -1,9 +1,10 @@
 //! For tests: windows made by hand, and the scene of them.
 
 use crate::Scene;
+use crate::verdict::{Diagnosis, Suspect};
 use epicenter_detect::Baseline;
 use epicenter_graph::{
-    Callee, Dimension, DimensionKey, DimensionStats, EdgeKey, EdgeStats, NameId, Names, OpKey, OpStats, PeerKind,
+    Callee, Dimension, DimensionKey, DimensionStats, EdgeKey, EdgeStats, Entity, NameId, Names, OpKey, OpStats, PeerKind,
     Window,
 };
 use epicenter_schema::{DurationNs, SpanKind};
@@ -11,6 +12,20 @@ use epicenter_schema::{DurationNs, SpanKind};
 pub(crate) const MS: i64 = 1_000_000;
 /// How long each window and period is.
 pub(crate) const LENGTH: DurationNs = DurationNs::from_secs(10);
+
+/// What is said when one is suspected for no reason told.
+pub(crate) fn accused(entity: Entity) -> Diagnosis {
+    let suspect = Suspect {
+        entity,
+        score: 1.0,
+        share: 0.0,
+        evidence: Vec::new(),
+    };
+    Diagnosis {
+        suspects: vec![suspect],
+        ..Diagnosis::default()
+    }
+}
 
 /// Names, the system at rest, and the window that is looked at.
 #[derive(Default)]

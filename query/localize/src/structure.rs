@@ -52,8 +52,7 @@ pub(crate) fn moved<'a>(scene: &Scene<'a>, key: OpKey, op: &'a OpStats, found: &
 pub(crate) fn blame(scene: &Scene<'_>, mut moved: Vec<Moved<'_>>, ledger: &mut Ledger) {
     let name = |moved: &Moved<'_>| {
         let Moved { key, child, .. } = moved;
-        let op = (scene.names.get(key.service), scene.names.get(key.name), key.kind);
-        (op, scene.names.get(child.0), scene.names.get(child.1))
+        (scene.op_name(key), scene.names.get(child.0), scene.names.get(child.1))
     };
     moved.sort_unstable_by(|a, b| b.nats.total_cmp(&a.nats).then_with(|| name(a).cmp(&name(b))));
     moved.truncate(MOVED_MAX);

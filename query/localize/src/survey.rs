@@ -27,7 +27,7 @@ pub(crate) struct Survey<'a> {
 /// Operations.
 #[derive(Debug, Default)]
 pub(crate) struct Ops<'a> {
-    /// Spans without parents: requests, where traces are whole.
+    /// Requests that enter the system, where traces are whole.
     pub(crate) roots: u64,
     /// Requests of each service that has any.
     pub(crate) entries: HashMap<NameId, u64>,
@@ -71,7 +71,6 @@ impl<'a> Survey<'a> {
         let edges = spread(&edges, |part| Edges::of(scene, part));
         let mut ops = ops.into_iter().reduce(Ops::and).unwrap_or_default();
         let mut edges = edges.into_iter().reduce(Edges::and).unwrap_or_default();
-        let op_name = |key: &OpKey| (scene.names.get(key.service), scene.names.get(key.name), key.kind);
         let edge_name = |key: &EdgeKey| {
             let (rank, callee) = match key.callee {
                 Callee::Service(callee) => (None, callee),
@@ -80,9 +79,9 @@ impl<'a> Survey<'a> {
             let (caller, via) = (scene.names.get(key.caller), scene.names.get(key.via));
             (caller, via, scene.names.get(callee), rank)
         };
-        ops.longer = most(ops.longer, CLOSER_MAX, |of| of.2, |of| op_name(&of.0));
+        ops.longer = most(ops.longer, CLOSER_MAX, |of| of.2, |of| scene.op_name(&of.0));
         edges.longer = most(edges.longer, CLOSER_MAX, |of| of.2, |of| edge_name(&of.0));
-        ops.complaining = most(ops.complaining, CLOSER_MAX, |of| of.2, |of| op_name(&of.0));
+        ops.complaining = most(ops.complaining, CLOSER_MAX, |of| of.2, |of| scene.op_name(&of.0));
         edges.failing = most(edges.failing, CLOSER_MAX, |of| of.2, |of| edge_name(&of.0));
         Self { ops, edges }
     }

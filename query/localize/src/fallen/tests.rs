@@ -1,7 +1,7 @@
 //! Machines and copies that are gone, or were replaced, on counts made by hand.
 
 use super::*;
-use crate::stage::Stage;
+use crate::stage::{Stage, accused};
 
 /// The copy that is found to be gone, after so many periods without it.
 fn gone_after(periods: u64) -> Option<String> {
@@ -27,15 +27,7 @@ fn gone_after(periods: u64) -> Option<String> {
             &["cart-1", "cart-3"]
         },
     );
-    let mut diagnosis = Diagnosis {
-        suspects: vec![Suspect {
-            entity: Entity::service("cart"),
-            score: 1.0,
-            share: 0.0,
-            evidence: Vec::new(),
-        }],
-        ..Diagnosis::default()
-    };
+    let mut diagnosis = accused(Entity::service("cart"));
     narrow(&stage.scene(), &mut diagnosis).then(|| diagnosis.suspects[0].entity.name.clone())
 }
 
