@@ -4,8 +4,8 @@ use crate::Scene;
 use crate::verdict::{Diagnosis, Suspect};
 use epicenter_detect::Baseline;
 use epicenter_graph::{
-    Callee, Dimension, DimensionKey, DimensionStats, EdgeKey, EdgeStats, Entity, NameId, Names, OpKey, OpStats, PeerKind,
-    Window,
+    Callee, Dimension, DimensionKey, DimensionStats, EdgeKey, EdgeStats, Entity, NameId, Names, OpKey, OpStats,
+    PeerKind, Window,
 };
 use epicenter_schema::{DurationNs, SpanKind};
 
