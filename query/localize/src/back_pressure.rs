@@ -8,10 +8,10 @@
 //! have waited. Source: DESIGN 6.4.
 
 use crate::blame::{Case, Ledger};
-use crate::calls::BadCalls;
+use crate::calls::{BadCalls, Places};
 use crate::verdict::Evidence;
 use epicenter_graph::Entity;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Share of the blame that the caller keeps.
 const KEPT: f64 = 0.05;
@@ -27,48 +27,42 @@ const RISE_MIN: f64 = 0.1;
 /// Moves blame of both ledgers down to whom the suspects wait for. `calls` is only asked for
 /// where there are several. Cost: that, and [`BadCalls::below`] for the first [`SUSPECTS_MAX`] suspects of each ledger.
 pub(crate) fn hand_down(calls: impl FnOnce() -> BadCalls, latency: &mut Ledger, errors: &mut Ledger) {
-    let mut suspects: BTreeSet<Entity> = BTreeSet::new();
+    let mut suspects: BTreeSet<&Entity> = BTreeSet::new();
     for ledger in [&*latency, &*errors] {
-        suspects.extend(
-            ledger
-                .ranked()
-                .into_iter()
-                .take(SUSPECTS_MAX)
-                .map(|(entity, _)| entity.clone()),
-        );
+        suspects.extend(ledger.ranked().into_iter().take(SUSPECTS_MAX).map(|(entity, _)| entity));
     }
     if suspects.len() < 2 {
         return;
     }
+    // In order; from here on a number is a place in it.
+    let suspects: Vec<Entity> = suspects.into_iter().cloned().collect();
     let calls = calls();
-    let received = calls.received();
-    let below: BTreeMap<&Entity, BTreeSet<&Entity>> = calls.below(&suspects);
-    let fails = |entity: &Entity| errors.cases.get(entity).is_some_and(fails_much_more);
-    let is_worse = |entity: &Entity| latency.cases.get(entity).is_some_and(is_much_slower) || fails(entity);
+    let bad = calls.received(&suspects);
+    let below = calls.below(&suspects);
+    let fails: Vec<bool> = suspects
+        .iter()
+        .map(|entity| errors.cases.get(entity).is_some_and(fails_much_more))
+        .collect();
     // A line in front of a caller is longer than the wait that makes it, but not by any factor.
-    let excess = |entity: &Entity| latency.cases.get(entity).map_or(0.0, excess_ns);
-    let is_enough =
-        |entity: &Entity, other: &Entity| fails(other) || excess(other) >= EXCESS_SHARE_MIN * excess(entity);
-    let worse: BTreeSet<&Entity> = suspects.iter().filter(|entity| is_worse(entity)).collect();
-    let mut handed: Vec<(Entity, Entity)> = Vec::new();
-    for (entity, reached) in &below {
-        let circles = |other: &Entity| below.get(other).is_some_and(|back| back.contains(*entity));
-        let candidates: Vec<&Entity> = worse
-            .iter()
-            .copied()
-            .filter(|other| *other != *entity && reached.contains(other) && !circles(other))
-            .filter(|other| is_enough(entity, other))
-            .collect();
-        let is_deepest = |other: &&&Entity| {
-            let beneath = below.get(**other);
-            !candidates
-                .iter()
-                .any(|deeper| deeper != *other && beneath.is_some_and(|beneath| beneath.contains(deeper)))
-        };
-        let bad = |entity: &Entity| received.get(entity).copied().unwrap_or(0.0);
-        let deepest = candidates.iter().filter(is_deepest);
-        if let Some(culprit) = deepest.max_by(|a, b| bad(a).total_cmp(&bad(b)).then(b.cmp(a))) {
-            handed.push(((*entity).clone(), (*culprit).clone()));
+    let slow = suspects.iter().map(|entity| latency.cases.get(entity));
+    let (excess, is_slow): (Vec<f64>, Vec<bool>) = slow
+        .map(|case| case.map_or((0.0, false), |case| (excess_ns(case), is_much_slower(case))))
+        .unzip();
+    let explains = |waiting: usize, other: usize| {
+        let is_worse = is_slow[other] || fails[other];
+        let is_below = below[waiting].has(other) && !below[other].has(waiting);
+        let is_enough = fails[other] || excess[other] >= EXCESS_SHARE_MIN * excess[waiting];
+        other != waiting && is_worse && is_below && is_enough
+    };
+    let mut handed: Vec<(&Entity, &Entity)> = Vec::new();
+    for (waiting, entity) in suspects.iter().enumerate() {
+        let explain: Vec<usize> = (0..suspects.len()).filter(|other| explains(waiting, *other)).collect();
+        let all = Places::of(explain.iter().copied());
+        let deepest = explain
+            .into_iter()
+            .filter(|other| !below[*other].share_more_than(&all, *other));
+        if let Some(culprit) = deepest.max_by(|a, b| bad[*a].total_cmp(&bad[*b]).then(b.cmp(a))) {
+            handed.push((entity, &suspects[culprit]));
         }
     }
     for ledger in [latency, errors] {

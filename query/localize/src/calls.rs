@@ -8,8 +8,9 @@ use crate::Scene;
 use crate::survey::Edges;
 use epicenter_detect::UsualCalls;
 use epicenter_graph::{Callee, EdgeKey, EdgeStats, Entity, NameId, Sketch};
-use hashbrown::HashMap;
-use std::collections::{BTreeMap, BTreeSet};
+use hashbrown::{HashMap, HashSet};
+#[cfg(test)]
+use std::collections::BTreeSet;
 
 /// Twice the share of calls that are late at rest; they are where the typical one takes so many times as long as usual.
 const LATE_SHARE: f64 = 2.0 * (1.0 - 0.95);
@@ -49,8 +50,12 @@ impl BadCalls {
         for (bad, pair) in edges {
             pairs.entry(pair).or_default().bad += bad;
         }
-        let is_any = !pairs.is_empty();
-        for (key, calls) in calls.iter().filter(|_| is_any) {
+        // Of most edges the caller or the callee is in no such pair, which is cheaper to ask than for the pair.
+        let (callers, callees): (HashSet<NameId>, HashSet<Callee>) = pairs.keys().copied().unzip();
+        let asked = calls
+            .iter()
+            .filter(|(key, _)| callers.contains(&key.caller) && callees.contains(&key.callee));
+        for (key, calls) in asked {
             if let Some(pair) = pairs.get_mut(&pair(key)) {
                 pair.calls += calls;
             }
@@ -104,22 +109,15 @@ impl BadCalls {
         Self { ends, callees }
     }
 
-    /// Which of the `others` each of them waits for in vain, over any number of hops; itself only if it is called in a
-    /// circle. Cost: one pass over the bad pairs a hop, for 64 of the others at a time.
-    pub(crate) fn below<'a>(&self, others: &'a BTreeSet<Entity>) -> BTreeMap<&'a Entity, BTreeSet<&'a Entity>> {
-        let others: Vec<(&Entity, Option<usize>)> = others
-            .iter()
-            .map(|entity| (entity, self.ends.binary_search(entity).ok()))
-            .collect();
-        let mut below: BTreeMap<&Entity, BTreeSet<&Entity>> =
-            others.iter().map(|(entity, _)| (*entity, BTreeSet::new())).collect();
-        for some in others.chunks(64) {
-            let reached = self.reached(some.iter().map(|(_, place)| *place));
-            for (entity, place) in &others {
-                let mask = place.map_or(0, |place| reached[place]);
-                let found = some.iter().enumerate().filter(|(bit, _)| mask >> bit & 1 == 1);
-                let found = found.map(|(_, (other, _))| *other);
-                below.entry(*entity).or_default().extend(found);
+    /// For each of some, in order, a set of those of them that it waits for in vain, over any number of hops; itself only if
+    /// it is called in a circle. Cost: one pass over the bad pairs a hop, for 64 of them at a time.
+    pub(crate) fn below(&self, some: &[Entity]) -> Vec<Places> {
+        let ends: Vec<Option<usize>> = some.iter().map(|entity| self.ends.binary_search(entity).ok()).collect();
+        let mut below = vec![Places::default(); some.len()];
+        for targets in ends.chunks(Places::IN_ONE) {
+            let reached = self.reached(targets.iter().copied());
+            for (below, end) in below.iter_mut().zip(&ends) {
+                below.0.push(end.map_or(0, |end| reached[end]));
             }
         }
         below
@@ -148,13 +146,50 @@ impl BadCalls {
         reached
     }
 
-    /// Bad calls to each callee, of all callers together.
-    pub(crate) fn received(&self) -> BTreeMap<&Entity, f64> {
+    /// Bad calls to each of some, of all callers together.
+    pub(crate) fn received(&self, some: &[Entity]) -> Vec<f64> {
         let mut received = vec![0.0; self.ends.len()];
         for (callee, bad) in self.callees.iter().flatten() {
             received[*callee] += bad;
         }
-        self.ends.iter().zip(received).filter(|(_, bad)| *bad > 0.0).collect()
+        let of = |entity: &Entity| self.ends.binary_search(entity).map_or(0.0, |end| received[end]);
+        some.iter().map(of).collect()
+    }
+}
+
+/// A set of places in a list.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Places(Vec<u64>);
+
+impl Places {
+    /// Places in one number.
+    const IN_ONE: usize = u64::BITS as usize;
+
+    pub(crate) fn of(places: impl Iterator<Item = usize>) -> Self {
+        let mut set = Self::default();
+        for place in places {
+            let number = place / Self::IN_ONE;
+            if set.0.len() <= number {
+                set.0.resize(number + 1, 0);
+            }
+            set.0[number] |= 1 << (place % Self::IN_ONE);
+        }
+        set
+    }
+
+    pub(crate) fn has(&self, place: usize) -> bool {
+        let number = self.0.get(place / Self::IN_ONE);
+        number.is_some_and(|number| number >> (place % Self::IN_ONE) & 1 == 1)
+    }
+
+    /// Whether both have a place besides this one.
+    pub(crate) fn share_more_than(&self, other: &Self, place: usize) -> bool {
+        let both = self.0.iter().zip(&other.0).map(|(a, b)| a & b);
+        let mut both = both.enumerate();
+        both.any(|(number, both)| match number == place / Self::IN_ONE {
+            true => both & !(1 << (place % Self::IN_ONE)) != 0,
+            false => both != 0,
+        })
     }
 }
 
@@ -179,4 +214,37 @@ fn late(now: &Sketch, rest: &UsualCalls) -> f64 {
     }
     let usual = LATE_SHARE * now.count() as f64;
     now.count_above(rest.late_ns) as f64 - usual
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_share_what_both_have_besides_one() {
+        let (some, others) = (Places::of([3, 64, 200].into_iter()), Places::of([3, 200].into_iter()));
+        assert!(some.has(3) && some.has(64) && some.has(200) && !some.has(4) && !some.has(1_000));
+        assert!(some.share_more_than(&others, 3) && others.share_more_than(&some, 200));
+        assert!(!some.share_more_than(&Places::of([64].into_iter()), 64));
+        assert!(!some.share_more_than(&Places::of([4, 1_000].into_iter()), 3));
+    }
+
+    #[test]
+    fn of_a_long_chain_each_waits_for_all_below() {
+        let names: Vec<String> = (0..100).map(|number| format!("service-{number:03}")).collect();
+        // No longer a chain than is followed, and the last in a circle with itself.
+        let pairs: Vec<(&str, &str, f64)> = (68..99)
+            .map(|at| (names[at].as_str(), names[at + 1].as_str(), 2.0))
+            .collect();
+        let calls = BadCalls::of_pairs(&[pairs, vec![("service-099", "service-099", 1.0)]].concat());
+        let all: Vec<Entity> = names.iter().map(|name| Entity::service(name.as_str())).collect();
+        let below = calls.below(&all);
+        for (at, below) in below.iter().enumerate() {
+            for other in 0..all.len() {
+                let is_below = at >= 68 && other > at || at == 99 && other == 99;
+                assert_eq!(below.has(other), is_below, "{at} waits for {other}");
+            }
+        }
+        assert_eq!(calls.received(&all)[97..], [2.0, 2.0, 3.0]);
+    }
 }

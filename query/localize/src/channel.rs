@@ -5,10 +5,11 @@
 
 use crate::blame::Ledger;
 use crate::calls::BadCalls;
-use crate::explain::{self, Explanation};
+use crate::explain::{self, Explanation, Ways};
 use crate::ranking::{self, Side};
 use crate::related::Explained;
 use crate::shaken::{self, Entries};
+use crate::spread::beside;
 use crate::survey::Survey;
 use crate::verdict::Diagnosis;
 use crate::{Scene, back_pressure, cause, conservation, dimension, edge_gap, mesh, self_time, silence, structure};
@@ -63,17 +64,23 @@ pub fn diagnose(scene: &Scene<'_>) -> Option<Diagnosis> {
         is_mesh: survey.edges.is_mesh(),
         ..Findings::default()
     };
-    if findings.is_mesh {
-        mesh::blame(scene, &mut findings.latency, &mut findings.errors);
-    } else {
-        self_time::blame(scene, &survey.ops.longer, &mut findings.latency);
-        edge_gap::blame(scene, &survey.edges.longer, &mut findings.latency);
-        conservation::blame(scene, &survey, &mut findings.errors);
-        silence::blame(scene, &survey.edges.unanswered, &mut findings.errors);
-        structure::blame(scene, std::mem::take(&mut survey.ops.moved), &mut findings.structure);
-        let calls = || BadCalls::of(scene, &survey.edges);
-        back_pressure::hand_down(calls, &mut findings.latency, &mut findings.errors);
-    }
+    let (moved, suffering) = (
+        std::mem::take(&mut survey.ops.moved),
+        std::mem::take(&mut survey.ops.suffering),
+    );
+    let structure_and_ways = || {
+        let mut ledger = Ledger::default();
+        if !findings.is_mesh {
+            structure::blame(scene, moved, &mut ledger);
+        }
+        let suffering = shaken::by_name(scene, suffering);
+        let listed = shaken::list(scene, &survey, &suffering, |_| true);
+        (ledger, Ways::of(scene, &survey.edges), suffering, listed)
+    };
+    let time_and_errors = || blame(scene, &survey, findings.is_mesh);
+    let many = survey.edges.calls.len();
+    let ((latency, errors), (structure, ways, suffering, listed)) = beside(many, time_and_errors, structure_and_ways);
+    (findings.latency, findings.errors, findings.structure) = (latency, errors, structure);
     if let Some(services) = scene.explained {
         let explained = Explained::new(scene, services);
         let ledgers = [&mut findings.latency, &mut findings.errors, &mut findings.structure];
@@ -94,8 +101,7 @@ pub fn diagnose(scene: &Scene<'_>) -> Option<Diagnosis> {
     if suspects.is_empty() {
         return None;
     }
-    let suffering = shaken::by_name(scene, std::mem::take(&mut survey.ops.suffering));
-    let (affected, entry_points, blast_radius) = shaken::list(scene, &survey, &suffering, |_| true);
+    let (affected, entry_points, blast_radius) = listed;
     let mut diagnosis = Diagnosis {
         suspects,
         affected,
@@ -109,8 +115,23 @@ pub fn diagnose(scene: &Scene<'_>) -> Option<Diagnosis> {
     };
     cause::name(scene, &findings, channel, &mut diagnosis);
     dimension::narrow(scene, channel, &mut diagnosis);
-    explain::explain(scene, &survey, &suffering, &mut diagnosis);
+    explain::explain(scene, &ways, &suffering, &mut diagnosis);
     Some(diagnosis)
+}
+
+/// Who is blamed for time that is lost, and who for errors.
+fn blame(scene: &Scene<'_>, survey: &Survey<'_>, is_mesh: bool) -> (Ledger, Ledger) {
+    let (mut latency, mut errors) = (Ledger::default(), Ledger::default());
+    if is_mesh {
+        mesh::blame(scene, &mut latency, &mut errors);
+    } else {
+        self_time::blame(scene, &survey.ops.longer, &mut latency);
+        edge_gap::blame(scene, &survey.edges.longer, &mut latency);
+        conservation::blame(scene, survey, &mut errors);
+        silence::blame(scene, &survey.edges.unanswered, &mut errors);
+        back_pressure::hand_down(|| BadCalls::of(scene, &survey.edges), &mut latency, &mut errors);
+    }
+    (latency, errors)
 }
 
 /// The channel, and how far what is wrong is beyond doubt.

@@ -7,11 +7,10 @@ mod share;
 mod ways;
 
 use crate::Scene;
-use crate::survey::Survey;
 use crate::verdict::Diagnosis;
 use epicenter_graph::{Entity, OpKey, OpStats};
 use epicenter_schema::TraceId;
-use ways::Ways;
+pub(crate) use ways::Ways;
 
 /// What makes an answer plain.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,16 +46,15 @@ pub struct BlastRadius {
 /// An operation at which services are entered, with the share of its requests that suffers.
 pub(crate) type Suffering<'a> = (OpKey, &'a OpStats, f64);
 
-/// Explains a diagnosis whose suspects are final, from who suffers ([`crate::shaken`]). Cost: one pass over the edges now and at rest, and one walk up from
+/// Explains a diagnosis whose suspects are final, from the ways and who suffers ([`crate::shaken`]). Cost: one walk up from
 /// each suspect.
-pub(crate) fn explain(scene: &Scene<'_>, survey: &Survey<'_>, suffering: &[Suffering<'_>], diagnosis: &mut Diagnosis) {
-    let ways = Ways::of(scene, &survey.edges);
+pub(crate) fn explain(scene: &Scene<'_>, ways: &Ways, suffering: &[Suffering<'_>], diagnosis: &mut Diagnosis) {
     for suspect in &mut diagnosis.suspects {
-        suspect.share = share::of(scene, &ways, suffering, &suspect.entity);
+        suspect.share = share::of(scene, ways, suffering, &suspect.entity);
     }
     let explanation = &mut diagnosis.explanation;
     if let Some(suspect) = diagnosis.suspects.first() {
-        explanation.chain = chain::of(scene, &ways, suffering, &suspect.entity);
+        explanation.chain = chain::of(scene, ways, suffering, &suspect.entity);
         explanation.exemplars = exemplar::of(scene, suspect, &explanation.chain);
     }
 }

@@ -24,6 +24,18 @@ pub(crate) fn spread<'a, T: Sync, R: Send>(things: &'a [T], work: impl Fn(&'a [T
     }
 }
 
+/// Two pieces of work side by side, where there are many things to do them for.
+pub(crate) fn beside<A: Send, B: Send>(
+    things: usize,
+    one: impl FnOnce() -> A + Send,
+    other: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    match POOL.as_ref().filter(|_| things > THINGS_MIN) {
+        Some(pool) => pool.install(|| rayon::join(one, other)),
+        None => (one(), other()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

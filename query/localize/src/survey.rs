@@ -15,7 +15,7 @@ use hashbrown::HashMap;
 
 /// Operations, and edges, at which one method looks closer: those with most to say. Where more are out of the ordinary,
 /// the rest hardly matters.
-const CLOSER_MAX: usize = 4_000;
+const CLOSER_MAX: usize = 2_000;
 
 /// What is out of the ordinary in a window.
 #[derive(Debug)]
@@ -128,7 +128,10 @@ impl<'a> Ops<'a> {
 
 impl<'a> Edges<'a> {
     fn of(scene: &Scene<'a>, edges: &[(&'a EdgeKey, &'a EdgeStats)]) -> Self {
-        let mut found = Self::default();
+        let mut found = Self {
+            calls: Vec::with_capacity(edges.len()),
+            ..Self::default()
+        };
         for (key, edge) in edges.iter().copied() {
             found.calls.push((*key, edge.count));
             if matches!(key.callee, Callee::Service(_) | Callee::Peer(PeerKind::Service, _)) {

@@ -22,7 +22,7 @@ struct Way {
 
 /// The graph. Numbers are places in `nodes` and mean nothing outside.
 #[derive(Debug, Default)]
-pub(super) struct Ways {
+pub(crate) struct Ways {
     nodes: Vec<Callee>,
     numbers: HashMap<Callee, u32>,
     ways: Vec<Way>,
@@ -32,8 +32,8 @@ pub(super) struct Ways {
 }
 
 impl Ways {
-    /// The ways now and at rest.
-    pub(super) fn of(scene: &Scene<'_>, edges: &Edges<'_>) -> Self {
+    /// The ways now and at rest. Cost: one pass over the edges.
+    pub(crate) fn of(scene: &Scene<'_>, edges: &Edges<'_>) -> Self {
         let mut ways = Self::default();
         let (now, rest) = (scene.window, scene.baseline.total());
         for (key, _) in &edges.calls {
