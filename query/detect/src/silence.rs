@@ -7,7 +7,7 @@
 use crate::sampling::thinning;
 use crate::stats::lack_of_count;
 use crate::{Baseline, Place, Signal, Symptom};
-use epicenter_graph::{Callee, EdgeKey, NameId, Window};
+use epicenter_graph::{Callee, Direction, EdgeKey, FlowKey, NameId, Window};
 use epicenter_schema::DurationNs;
 use hashbrown::{HashMap, HashSet};
 use std::collections::BTreeMap;
@@ -45,7 +45,8 @@ pub(crate) fn detect(window: &Window, length: DurationNs, baseline: &Baseline, f
 }
 
 /// The services that are heard at rest and not in the window, with the requests that were to be expected of them, given
-/// what their callers do now. Cost: one pass over the operations, and one over the usual edges when anybody is silent.
+/// what their callers and who publishes to their queues do now. Cost: one pass over the operations, and one over the usual
+/// edges and the messages when anybody is silent.
 pub fn silent(window: &Window, length: DurationNs, baseline: &Baseline) -> BTreeMap<NameId, f64> {
     let scale = length.as_secs_f64() / baseline.seconds().max(1e-9);
     let (now, usual) = (entries(window), baseline.usual_entries());
@@ -62,7 +63,7 @@ pub fn silent(window: &Window, length: DurationNs, baseline: &Baseline) -> BTree
         let heard = now.get(service).copied().unwrap_or(0) as f64;
         (heard / (usual as f64 * scale).max(1e-9)).min(1.0)
     };
-    // Calls at rest to each silent service: all, and those to be expected now.
+    // Calls and messages at rest to each silent service: all, and those to be expected now.
     let mut calls: BTreeMap<NameId, (f64, f64)> = BTreeMap::new();
     let to_silent = |key: &EdgeKey| match key.callee {
         Callee::Service(callee) if key.caller != callee && silent.contains_key(&callee) => Some(callee),
@@ -83,6 +84,13 @@ pub fn silent(window: &Window, length: DurationNs, baseline: &Baseline) -> BTree
         sum.0 += count as f64;
         sum.1 += count as f64 * share;
     }
+    for (consumer, all, left) in messages(window, baseline, scale) {
+        if silent.contains_key(&consumer) {
+            let sum = calls.entry(consumer).or_default();
+            sum.0 += all;
+            sum.1 += left;
+        }
+    }
     let others: f64 = usual
         .iter()
         .filter(|(service, _)| now.contains_key(*service))
@@ -101,6 +109,36 @@ pub fn silent(window: &Window, length: DurationNs, baseline: &Baseline) -> BTree
         };
     }
     silent
+}
+
+/// Who takes messages from queues at rest: how many, and how many of them are to be expected of what is published now. A
+/// queue of which nobody is known to publish to it tells nothing.
+fn messages(window: &Window, baseline: &Baseline, scale: f64) -> Vec<(NameId, f64, f64)> {
+    let published = |window: &Window| {
+        let mut published: HashMap<NameId, u64> = HashMap::new();
+        for (key, flow) in window
+            .flows
+            .iter()
+            .filter(|(key, _)| key.direction == Direction::Publish)
+        {
+            *published.entry(key.queue).or_default() += flow.count;
+        }
+        published
+    };
+    let rest = baseline.total();
+    let (now, usual) = (published(window), published(rest));
+    let taken = rest.flows.iter().filter(|(key, _)| key.direction == Direction::Deliver);
+    let mut taken: Vec<_> = taken
+        .filter_map(|(key, flow)| Some((*key, flow.count as f64, *usual.get(&key.queue)?)))
+        .collect();
+    // A sum of fractions depends on their order.
+    taken.sort_unstable_by_key(|(key, ..)| *key);
+    let of = |(key, count, usual): (FlowKey, f64, u64)| {
+        let sent = now.get(&key.queue).copied().unwrap_or(0) as f64;
+        let share = (sent / (usual as f64 * scale).max(1e-9)).min(1.0);
+        (key.service, count, count * share)
+    };
+    taken.into_iter().map(of).collect()
 }
 
 /// Requests by service.
@@ -172,5 +210,39 @@ mod tests {
     #[test]
     fn a_callee_of_silent_callers_is_not_expected() {
         assert!(expected(0).abs() < 1e-6);
+    }
+
+    /// Scenario: a service takes what another one publishes, and nothing is heard of it.
+    /// Guarantees: it is expected as far as messages are published; where nobody is known to publish, by the load of all.
+    #[test]
+    fn who_takes_messages_is_expected_as_far_as_there_are_any() {
+        let expected = |at_rest: u64, published: u64| {
+            let with = |mut window: Window, published: u64, taken: u64| {
+                window.edges.clear();
+                for (service, direction, count) in [
+                    (FRONT, Direction::Publish, published),
+                    (BACK, Direction::Deliver, taken),
+                ] {
+                    let queue = Names::NONE;
+                    let key = FlowKey {
+                        service,
+                        queue,
+                        direction,
+                    };
+                    window.flows.entry(key).or_default().count = count;
+                }
+                window.flows.retain(|_, flow| flow.count > 0);
+                window
+            };
+            let mut baseline = Baseline::default();
+            baseline.push(with(window(1000, 200), at_rest, 200), DurationNs::from_secs(10));
+            let now = with(window(1000, 0), published, 0);
+            let silent = silent(&now, DurationNs::from_secs(10), &baseline);
+            silent.get(&BACK).copied().unwrap_or(0.0)
+        };
+        assert!(expected(200, 0).abs() < 1e-6, "nothing is sent");
+        assert!((expected(200, 50) - 50.0).abs() < 1e-6, "{}", expected(200, 50));
+        assert!((expected(200, 200) - 200.0).abs() < 1e-6, "it is dead");
+        assert!((expected(0, 0) - 200.0).abs() < 1e-6, "nobody is known to publish");
     }
 }

@@ -5,6 +5,7 @@
 //! it (`watch`). While an incident is open nothing is learned. When [`Engine::learn`] was given the system at rest, that is the baseline and nothing else is learned.
 
 mod answer;
+mod beside;
 mod looks;
 mod ongoing;
 mod recorded;
@@ -18,10 +19,11 @@ use crate::memory::{Learning, Recent};
 use crate::onset::Onset;
 use crate::review;
 use crate::slots::{Slot, Slots};
+use beside::Beside;
 use epicenter_detect::{Baseline, Signal, Symptom, symptoms};
 use epicenter_graph::{Builder, GraphSnapshot, Window};
 use epicenter_schema::{DurationNs, SpanBatch, Timestamp};
-use ongoing::{Beside, CALM_NATS, Ongoing};
+use ongoing::{CALM_NATS, Ongoing};
 use recorded::Observed;
 
 /// Empty windows walked one by one when time jumps; a longer jump is a gap in which nothing was watched.

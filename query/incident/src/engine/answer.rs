@@ -2,8 +2,9 @@
 //! own.
 
 use super::Engine;
+use super::beside::{BESIDE_WINDOWS, STRENGTH_MIN};
 use super::ongoing::{CALM_NATS, Ongoing, is_at};
-use super::watch::{BESIDE_WINDOWS, STRENGTH_MIN};
+
 use crate::incident::Change;
 use epicenter_detect::Symptom;
 use epicenter_graph::{Entity, NameId, Window};
@@ -53,7 +54,7 @@ impl Engine {
     }
 
     /// Whether an answer still names whom an incident names, and that is no noise.
-    fn stands(&self, ongoing: &Ongoing, rest: &Diagnosis) -> bool {
+    pub(super) fn stands(&self, ongoing: &Ongoing, rest: &Diagnosis) -> bool {
         let said = self.known(&ongoing.id).and_then(|incident| incident.suspects.first());
         rest.strength >= STRENGTH_MIN && rest.culprit().map(owner) == said.map(|suspect| owner(&suspect.entity))
     }

@@ -106,7 +106,7 @@ impl Ongoing {
     pub(super) fn spread(&mut self, alone: &[Symptom]) {
         if self.age <= YOUNG_WINDOWS {
             let shaken = alone.iter().filter(|symptom| symptom.nats >= CALM_NATS);
-            shaken.for_each(|symptom| self.early.extend(services(symptom.place)));
+            self.early.extend(shaken.map(|symptom| service(symptom.place)));
         }
     }
 
@@ -140,37 +140,28 @@ impl Ongoing {
     }
 }
 
-/// What is wrong beside the open incidents, in windows one after the other.
-#[derive(Debug)]
-pub(super) struct Beside {
-    pub(super) first: Timestamp,
-    pub(super) window: Window,
-    pub(super) length: DurationNs,
-    pub(super) windows: u64,
-}
-
-/// Whether a place is at one of these services.
+/// Whether what is wrong at a place is said of one of these services.
 pub(super) fn is_at(place: Place, among: &BTreeSet<NameId>) -> bool {
-    services(place).any(|service| among.contains(&service))
+    among.contains(&service(place))
 }
 
-/// The services at a place: one, or both ends of a way.
-fn services(place: Place) -> impl Iterator<Item = NameId> {
-    let (one, other) = match place {
-        Place::Operation(key) => (key.service, None),
-        Place::Service(service) => (service, None),
+/// The service of which a place tells. Calls that fail tell of the callee, or of the way there: that the caller suffers from
+/// something else makes none of its other calls fail. Of a callee that sends no spans, it is who calls.
+fn service(place: Place) -> NameId {
+    match place {
+        Place::Operation(key) => key.service,
+        Place::Service(service) => service,
         Place::Edge(key) => match key.callee {
-            Callee::Service(callee) => (key.caller, Some(callee)),
-            Callee::Peer(..) => (key.caller, None),
+            Callee::Service(callee) => callee,
+            Callee::Peer(..) => key.caller,
         },
-    };
-    std::iter::once(one).chain(other)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use epicenter_graph::Names;
+    use epicenter_graph::{EdgeKey, Names, PeerKind};
 
     fn ongoing() -> Ongoing {
         Ongoing::new(
@@ -202,5 +193,26 @@ mod tests {
         assert_eq!(old.merged, [Names::NONE, Names::OVERFLOW].into());
         assert_eq!(old.early, [Names::NONE].into());
         assert!(old.is_shaken_by(&[symptom], &BTreeSet::new()));
+    }
+
+    #[test]
+    fn calls_that_fail_tell_of_whom_they_call() {
+        let mut names = Names::default();
+        let [caller, callee] = ["cart", "stock"].map(|name| names.intern(name));
+        let edge = |callee| {
+            Place::Edge(EdgeKey {
+                caller,
+                via: Names::NONE,
+                callee,
+            })
+        };
+        let to_service = edge(Callee::Service(callee));
+        assert!(
+            !is_at(to_service, &[caller].into()),
+            "the caller suffers from something else"
+        );
+        assert!(is_at(to_service, &[callee].into()));
+        let to_store = edge(Callee::Peer(PeerKind::Database, callee));
+        assert!(is_at(to_store, &[caller].into()));
     }
 }

@@ -4,7 +4,7 @@
 //! first culprit, what that one explains is taken away, and the rest, if it lasts and is beyond doubt, is an incident of
 //! its own.
 
-use super::ongoing::{Beside, CALM_NATS, Ongoing, is_at};
+use super::ongoing::Ongoing;
 use super::{Engine, nanoseconds};
 use crate::incident::{Change, Incident, State};
 use epicenter_detect::sampling::thinning;
@@ -20,18 +20,10 @@ const INCIDENTS_MAX: usize = 200;
 const DOUBT_NATS: f64 = 6.0;
 /// The same from which what is in hand is not learned either.
 const DROP_NATS: f64 = 10.0;
-/// Incidents open at once.
-const OPEN_MAX: usize = 8;
 /// Windows after the opening in which the answer is looked at again each time.
 const SETTLING_WINDOWS: u64 = 24;
 /// After that, each so many windows.
 const REVIEW_WINDOWS: u64 = 6;
-/// Windows one after the other in which something must be wrong beside an open incident to be another one.
-pub(super) const BESIDE_WINDOWS: u64 = 3;
-/// Windows after which that is begun anew.
-const BESIDE_WINDOWS_MAX: u64 = 24;
-/// Strength of what is left of an incident, without what another one explains, to be an incident of its own.
-pub(super) const STRENGTH_MIN: f64 = 1.0;
 /// Share of the usual spans that must be heard for an incident to be over.
 const HEARD_MIN: f64 = 0.3;
 
@@ -79,7 +71,7 @@ impl Engine {
     }
 
     /// Services whose troubles open incidents explain, but for one of them.
-    fn explained_by_others(&self, but: Option<usize>) -> BTreeSet<NameId> {
+    pub(super) fn explained_by_others(&self, but: Option<usize>) -> BTreeSet<NameId> {
         let others = self.ongoing.iter().enumerate().filter(|(at, _)| Some(*at) != but);
         let explained = others.flat_map(|(_, ongoing)| ongoing.related.union(&ongoing.merged));
         explained.copied().collect()
@@ -124,7 +116,7 @@ impl Engine {
         }
     }
 
-    fn open(
+    pub(super) fn open(
         &mut self,
         (first, start): (Timestamp, Timestamp),
         window: Window,
@@ -158,52 +150,6 @@ impl Engine {
         ongoing.spread(alone);
         self.ongoing.push(ongoing);
         changes.push(Change::Opened(incident));
-    }
-
-    /// An incident is open: opens another one when something lasts that no open one explains.
-    fn watch_beside(&mut self, start: Timestamp, alone: &[Symptom], changes: &mut Vec<Change>) {
-        let others = self.explained_by_others(None);
-        let is_apart = |symptom: &Symptom| !is_at(symptom.place, &others);
-        let is_wrong = alone.iter().any(|s| s.nats >= CALM_NATS && is_apart(s));
-        let Some((_, window, _)) = self.last.last().filter(|_| is_wrong && self.ongoing.len() < OPEN_MAX) else {
-            self.beside = None;
-            return;
-        };
-        let mut beside = self.beside.take().unwrap_or_else(|| Beside {
-            first: start,
-            window: Window::default(),
-            length: DurationNs(0),
-            windows: 0,
-        });
-        beside.window.merge(window);
-        beside.length.0 += self.window().0;
-        beside.windows += 1;
-        if beside.windows >= BESIDE_WINDOWS {
-            let together = self.symptoms(&beside.window, beside.length);
-            let certain = |s: &Symptom| s.nats >= self.config.surprise_nats && is_apart(s);
-            let is_certain = together.iter().any(certain);
-            let found = is_certain.then(|| self.diagnose(&beside.window, beside.length, Some(&others)));
-            if let Some(mut diagnosis) = found.flatten().filter(|found| found.strength >= STRENGTH_MIN) {
-                let related = self.related(&beside.window, beside.length, &diagnosis);
-                // What it would make suffer must be what is wrong, and its culprit none of theirs. Where both may make the same
-                // services suffer, it must have begun when the trouble of theirs had spread as far as it does.
-                let early: BTreeSet<NameId> = self.ongoing.iter().flat_map(|one| &one.early).copied().collect();
-                let is_elsewhere = related.is_disjoint(&others);
-                let is_its = |s: &Symptom| certain(s) && is_at(s.place, &related);
-                let explains = together
-                    .iter()
-                    .any(|s| is_its(s) && (is_elsewhere || !is_at(s.place, &early)));
-                if explains && !self.is_theirs(&beside.window, &diagnosis, &others) {
-                    let Beside {
-                        first, window, length, ..
-                    } = beside;
-                    self.restrict(&window, length, &mut diagnosis);
-                    self.open((first, start), window, length, diagnosis, alone, changes);
-                    return;
-                }
-            }
-        }
-        self.beside = Some(beside).filter(|beside| beside.windows < BESIDE_WINDOWS_MAX);
     }
 
     /// Feeds an open incident, looks at its answer again, or closes it.

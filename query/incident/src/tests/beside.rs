@@ -57,3 +57,20 @@ fn what_begins_beside_it_is_not_taken_for_what_goes_on() {
     check([(payment, 0, 300), (archive, 30, 120)], ["payment", "archive"]);
     check([(payment, 0, 120), (archive, 30, 300)], ["payment", "archive"]);
 }
+
+/// Scenario: payment fails and the cart is slow, from the same second on; both are asked by the same callers.
+/// Guarantees: two incidents, each with its own culprit, neither of which is ended or renamed by the other.
+#[test]
+fn faults_at_once_below_the_same_callers_are_two() {
+    let faults = [
+        (Fault::Errors("payment", 0.6), 0, 90),
+        (Fault::Slow("cart", 300.0), 0, 90),
+    ];
+    let mut named: Vec<String> = Vec::new();
+    for incident in incidents(faults) {
+        assert_eq!(incident.state, State::Resolved, "{incident:#?}");
+        named.push(incident.suspects[0].entity.name.clone());
+    }
+    named.sort_unstable();
+    assert_eq!(named, ["cart", "payment"]);
+}
