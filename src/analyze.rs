@@ -4,13 +4,14 @@
 //! the same engine that watches live systems.
 
 mod clocks;
+mod pairs;
 mod read;
 mod report;
 
 use crate::cli::AnalyzeArgs;
 use crate::config::Config;
 use anyhow::{Context, ensure};
-use clocks::Corrected;
+use clocks::{Clocks, Corrected};
 use epicenter_incident::Engine;
 use epicenter_query::http::dto::incident::IncidentsDto;
 use epicenter_schema::{DurationNs, SpanBatch, Timestamp};
@@ -38,12 +39,13 @@ pub(crate) fn run(args: &AnalyzeArgs) -> anyhow::Result<ExitCode> {
 
     feed(&args.baseline, "learning the baseline", |batch| engine.learn(batch))?;
     let mut newest: Option<Timestamp> = None;
-    let mut corrected = Corrected::new(|batch: &SpanBatch, received: Option<Timestamp>| {
-        match received {
-            Some(received) => engine.observe_received(batch, received),
-            None => engine.observe(batch),
+    let mut corrected = Corrected::new(|batch: &SpanBatch, clocks: &Clocks| {
+        if clocks.are_right() {
+            engine.observe(batch);
+        } else {
+            engine.observe_moved(batch, |span| clocks.by(span));
         }
-        if let Some(last) = received.or_else(|| read::typical_end(batch)) {
+        if let Some(last) = clocks.typical_end(batch) {
             newest = Some(newest.map_or(last, |n| n.max(last)));
         }
         if let Some(newest) = newest {

@@ -1,16 +1,21 @@
-//! Machines in recorded files whose clocks are wrong by more than spans are ever late.
+//! Machines in recorded files whose clocks are wrong.
 //!
-//! A file does not say when its spans were received, but it has them in the order in which they were. Each machine's
-//! batches end at some distance from the time that all machines together have come to; where that distance is more than
-//! half a minute and stays the same, the clock is off, and the batch is taken as received at the common time, which lets the
-//! engine move its spans. A distance that changes is a file in another order, whose clocks are believed.
+//! A file does not say when its spans were received, but a stretch of it can be read ahead. Calls between machines tell how
+//! far their clocks are apart ([`super::pairs`]), within milliseconds and in whatever order the file is: whoever is more
+//! than a second from the middle of all is moved there. It matters that all are: a trace is counted where the last of its
+//! spans ended, so one clock that is half a minute ahead puts a fault there that begins with the others' spans.
+//!
+//! Machines that call nobody else, and the time between groups that do not call one another, are told by the order of
+//! the file, which is that in which spans were received. Each machine's batches end at some distance from the time that all
+//! machines together have come to; where that distance is more than half a minute and stays the same, the clock is off. A
+//! distance that changes is a file in another order, whose clocks are believed.
 //!
 //! The common time: the median of what each machine's own distance makes of the last batches. Where it is far behind the
-//! newest of them, because batches are rare, all clocks are believed. A stretch of the file is read ahead, so that it
-//! rests on many machines from the start.
+//! newest of them, because batches are rare, the order says nothing.
 
-use super::read::typical_end;
-use epicenter_schema::{SpanBatch, Timestamp};
+use super::pairs::{self, machine_of};
+use super::read::middle_end;
+use epicenter_schema::{DurationNs, SpanBatch, SpanRef, Timestamp};
 use std::collections::{HashMap, VecDeque};
 
 /// Batches read ahead, and spans in them.
@@ -20,10 +25,13 @@ const AHEAD_SPANS_MAX: usize = 100_000;
 const MACHINES_MAX: usize = 10_000;
 /// Distances within which they are the same: spans are sent in batches.
 const SAME: i64 = 15_000_000_000;
-/// Distances up to this are no wrong clock.
+/// Distances up to this are no wrong clock, where the order of the file tells; where calls do, up to that.
 const RIGHT: i64 = 30_000_000_000;
-/// Batches of a machine before its clock is called wrong.
+const RIGHT_BY_CALLS: i64 = 1_000_000_000;
+/// Batches of a machine before its clock is called wrong, and how long a clock that calls told of must be somewhere else
+/// before it was set.
 const BATCHES_MIN: u32 = 3;
+const SET: i64 = 10_000_000_000;
 /// Last batches whose median is the common time, and how far it may be behind the newest of them.
 const RECENT: usize = 31;
 const LAG_MAX: i64 = 10_000_000_000;
@@ -31,11 +39,54 @@ const LAG_MAX: i64 = 10_000_000_000;
 /// What is known of a machine's clock.
 #[derive(Clone, Copy, Debug)]
 struct Machine {
-    /// How far its batches end from the common time: at first, and the least and the most since.
+    /// How far its batches end from the common time: at first or by calls, and the least and the most since.
     distance: i64,
     least: i64,
     most: i64,
     batches: u32,
+    /// Whether calls tell the distance.
+    by_calls: bool,
+    /// Where its last batches are far from there: the first such distance, since when, and how many.
+    astray: Option<(i64, i64, u32)>,
+}
+
+impl Machine {
+    fn is_steady(&self) -> bool {
+        self.batches >= BATCHES_MIN && self.most - self.least <= SAME
+    }
+
+    /// Takes note of a distance, while time has come to `now`.
+    fn note(&mut self, distance: i64, now: i64) {
+        self.batches = self.batches.saturating_add(1);
+        if !self.by_calls {
+            self.least = self.least.min(distance);
+            self.most = self.most.max(distance);
+        } else if (distance - self.distance).abs() <= RIGHT {
+            self.astray = None;
+        } else {
+            let (first, since, count) = match self.astray {
+                Some(same) if (distance - same.0).abs() <= SAME => same,
+                _ => (distance, now, 0),
+            };
+            self.astray = Some((first, since, count + 1));
+            if count + 1 >= BATCHES_MIN && now - since >= SET {
+                // It was set: from now on the order tells.
+                *self = Self::new(first);
+                self.batches = count + 1;
+            }
+        }
+    }
+
+    fn new(distance: i64) -> Self {
+        Self {
+            distance,
+            least: distance,
+            most: distance,
+            batches: 0,
+            by_calls: false,
+            astray: None,
+        }
+    }
 }
 
 /// The clocks of the machines in a recording.
@@ -46,9 +97,31 @@ pub(super) struct Clocks {
     /// The common time, by the clock of the first machine, and how far that one is from the middle of all.
     now: i64,
     middle: i64,
+    /// Whether the clock of any machine may be wrong.
+    are_doubtful: bool,
 }
 
 impl Clocks {
+    /// Whether all clocks seem to be right.
+    pub(super) fn are_right(&self) -> bool {
+        !self.are_doubtful
+    }
+
+    /// By how much a span is to be moved.
+    pub(super) fn by(&self, span: SpanRef<'_>) -> DurationNs {
+        DurationNs(self.moved(machine_of(span)))
+    }
+
+    /// Where a batch stands in time.
+    pub(super) fn typical_end(&self, batch: &SpanBatch) -> Option<Timestamp> {
+        let spans = batch.spans();
+        let end = |span: SpanRef<'_>| match self.are_doubtful {
+            false => span.end(),
+            true => span.end() + self.by(span),
+        };
+        middle_end(spans.iter().map(end).collect())
+    }
+
     /// Takes note of a batch of a machine that ends then.
     fn note(&mut self, machine: &str, end: i64) {
         if self.recent.is_empty() {
@@ -59,23 +132,15 @@ impl Clocks {
             if self.machines.len() >= MACHINES_MAX {
                 return;
             }
-            let distance = end - now;
-            let fresh = Machine {
-                distance,
-                least: distance,
-                most: distance,
-                batches: 0,
-            };
-            self.machines.insert(machine.to_owned(), fresh);
-            self.middle = median(self.machines.values().map(|machine| machine.distance).collect());
+            self.machines.insert(machine.to_owned(), Machine::new(end - now));
+            self.find_middle();
         }
         let Some(known) = self.machines.get_mut(machine) else {
             return;
         };
-        let distance = end - now;
-        known.least = known.least.min(distance);
-        known.most = known.most.max(distance);
-        known.batches += 1;
+        known.note(end - now, now);
+        let limit = if known.by_calls { RIGHT_BY_CALLS } else { RIGHT };
+        self.are_doubtful |= (known.distance - self.middle).abs() > limit;
         self.recent.push_back(end - known.distance);
         if self.recent.len() > RECENT {
             self.recent.pop_front();
@@ -83,37 +148,70 @@ impl Clocks {
         self.now = self.now.max(median(self.recent.iter().copied().collect()));
     }
 
-    /// From the first batch again, with what is known of the machines by now.
-    fn begin_again(&mut self) {
-        self.recent.clear();
-        for machine in self.machines.values_mut() {
-            let is_steady = machine.most - machine.least <= SAME;
-            machine.batches = if is_steady { machine.batches } else { 0 };
-            (machine.least, machine.most) = (machine.distance, machine.distance);
-        }
+    fn find_middle(&mut self) {
+        self.middle = median(self.machines.values().map(|machine| machine.distance).collect());
     }
 
-    /// When a batch was received, where its machine's clock is certainly wrong.
-    fn received(&self, machine: &str) -> Option<Timestamp> {
-        let known = self.machines.get(machine)?;
-        let is_steady = known.batches >= BATCHES_MIN && known.most - known.least <= SAME;
-        let is_wrong = (known.distance - self.middle).abs() > RIGHT;
+    /// From the first batch again, with what is known of the machines by now, and what calls tell.
+    fn begin_again(&mut self, groups: Vec<pairs::Group>) {
+        self.recent.clear();
+        for machine in self.machines.values_mut() {
+            machine.batches = if machine.is_steady() { machine.batches } else { 0 };
+            (machine.least, machine.most) = (machine.distance, machine.distance);
+        }
+        for group in groups {
+            // The distances of those whose order tells place the group; else most of its clocks are right.
+            let steady = group.iter().filter_map(|(name, offset)| {
+                let machine = self.machines.get(name).filter(|machine| machine.is_steady())?;
+                Some(machine.distance - offset)
+            });
+            let steady: Vec<i64> = steady.collect();
+            let place = if steady.len() * 2 >= group.len() {
+                median(steady)
+            } else {
+                self.middle - median(group.iter().map(|(_, offset)| *offset).collect())
+            };
+            for (name, offset) in group {
+                let Some(machine) = self.machines.get_mut(&name) else {
+                    continue;
+                };
+                // In a file that is sorted by what the clocks say, spans that are moved far come too late or too soon.
+                if (machine.distance - (place + offset)).abs() <= RIGHT {
+                    let batches = machine.batches;
+                    *machine = Machine::new(place + offset);
+                    (machine.batches, machine.by_calls) = (batches, true);
+                }
+            }
+        }
+        self.find_middle();
+    }
+
+    /// By how much the spans of a machine are to be moved, in nanoseconds.
+    fn moved(&self, machine: &str) -> i64 {
+        let Some(known) = self.machines.get(machine) else {
+            return 0;
+        };
+        let off = known.distance - self.middle;
         // Where batches are rare the common time is far behind, and says nothing.
         let newest = self.recent.iter().max().copied().unwrap_or(self.now);
-        let is_close = newest - self.now <= LAG_MAX;
-        (is_steady && is_wrong && is_close).then_some(Timestamp(self.now + self.middle))
+        let is_wrong = if known.by_calls {
+            off.abs() > RIGHT_BY_CALLS
+        } else {
+            off.abs() > RIGHT && known.is_steady() && newest - self.now <= LAG_MAX
+        };
+        if is_wrong { -off } else { 0 }
     }
 }
 
-/// Reads ahead and hands batches on in their order, each with when it was received if its clock is wrong.
-pub(super) struct Corrected<F: FnMut(&SpanBatch, Option<Timestamp>)> {
+/// Reads ahead and hands batches on in their order, each with what is known of the clocks by then.
+pub(super) struct Corrected<F: FnMut(&SpanBatch, &Clocks)> {
     clocks: Clocks,
     ahead: Option<VecDeque<SpanBatch>>,
     spans: usize,
     take: F,
 }
 
-impl<F: FnMut(&SpanBatch, Option<Timestamp>)> Corrected<F> {
+impl<F: FnMut(&SpanBatch, &Clocks)> Corrected<F> {
     pub(super) fn new(take: F) -> Self {
         Self {
             clocks: Clocks::default(),
@@ -129,7 +227,7 @@ impl<F: FnMut(&SpanBatch, Option<Timestamp>)> Corrected<F> {
             return;
         };
         // What is read ahead is noted twice: first to know the machines, then again in its turn.
-        received(&mut self.clocks, batch);
+        note(&mut self.clocks, batch);
         ahead.push_back(batch.clone());
         self.spans += batch.len();
         if ahead.len() >= AHEAD_BATCHES_MAX || self.spans >= AHEAD_SPANS_MAX {
@@ -140,31 +238,25 @@ impl<F: FnMut(&SpanBatch, Option<Timestamp>)> Corrected<F> {
     /// Hands on what was read ahead.
     pub(super) fn finish(&mut self) {
         let Some(ahead) = self.ahead.take() else { return };
-        self.clocks.begin_again();
+        self.clocks.begin_again(pairs::groups(ahead.iter()));
         for batch in ahead {
             self.hand(&batch);
         }
     }
 
     fn hand(&mut self, batch: &SpanBatch) {
-        let received = received(&mut self.clocks, batch);
-        (self.take)(batch, received);
+        note(&mut self.clocks, batch);
+        (self.take)(batch, &self.clocks);
     }
 }
 
-/// Takes note of a batch, and tells when it was received if its clock is wrong.
-fn received(clocks: &mut Clocks, batch: &SpanBatch) -> Option<Timestamp> {
-    let machine = machine_of(batch)?;
-    clocks.note(&machine, typical_end(batch)?.0);
-    clocks.received(&machine)
-}
-
-/// Whose clock timed a batch: the machine, else the copy, else the service of its first span.
-fn machine_of(batch: &SpanBatch) -> Option<String> {
+/// Takes note of a batch of the machine that sent its first span.
+fn note(clocks: &mut Clocks, batch: &SpanBatch) {
     let spans = batch.spans();
-    let first = spans.iter().next()?;
-    let name = first.node().or_else(|| first.instance());
-    Some(name.unwrap_or_else(|| first.service_name()).to_owned())
+    let ends = spans.iter().map(|span| span.end()).collect();
+    if let (Some(first), Some(end)) = (spans.iter().next(), middle_end(ends)) {
+        clocks.note(machine_of(first), end.0);
+    }
 }
 
 fn median(mut values: Vec<i64>) -> i64 {
@@ -176,45 +268,4 @@ fn median(mut values: Vec<i64>) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const S: i64 = 1_000_000_000;
-
-    /// Five machines that send a batch every two seconds, by clocks that are off by so many seconds.
-    fn after(seconds: i64, off: [i64; 5]) -> Clocks {
-        let mut clocks = Clocks::default();
-        for second in (0..seconds).step_by(2) {
-            for (number, off) in off.iter().enumerate() {
-                clocks.note(&format!("node-{number}"), (1_000 + second + off) * S);
-            }
-        }
-        clocks
-    }
-
-    #[test]
-    fn a_clock_that_is_off_is_taken_for_the_time_of_the_others() {
-        for off in [[0, 0, 1, 0, 120], [-150, 0, 2, 1, 0]] {
-            let clocks = after(60, off);
-            for (number, off) in off.iter().enumerate() {
-                let received = clocks.received(&format!("node-{number}"));
-                assert_eq!(received.is_some(), off.abs() > 30, "{number}");
-                let error = received.map_or(0, |at| (at.0 - 1_058 * S).abs());
-                // Half of the batches that the common time rests on are older.
-                assert!(error <= 8 * S, "{error}");
-            }
-        }
-    }
-
-    #[test]
-    fn clocks_that_are_right_and_files_in_another_order_are_left_alone() {
-        let clocks = after(60, [0, 3, -5, 12, 1]);
-        assert!((0..5).all(|number| clocks.received(&format!("node-{number}")).is_none()));
-        let mut clocks = Clocks::default();
-        for number in 0_i64..200 {
-            let machine = format!("node-{}", number % 5);
-            clocks.note(&machine, (number * 7919 % 3_600) * S);
-        }
-        assert!((0..5).all(|number| clocks.received(&format!("node-{number}")).is_none()));
-    }
-}
+mod tests;

@@ -262,9 +262,8 @@ fn oldest_start(batch: &SpanBatch) -> Option<Timestamp> {
     batch.spans().iter().map(|span| span.start()).min()
 }
 
-/// The median of the spans' ends: where the batch stands in time. One span with a broken clock does not move it.
-pub(super) fn typical_end(batch: &SpanBatch) -> Option<Timestamp> {
-    let mut ends: Vec<Timestamp> = batch.spans().iter().map(|span| span.end()).collect();
+/// The median of the ends of a batch: where it stands in time. One span with a broken clock does not move it.
+pub(super) fn middle_end(mut ends: Vec<Timestamp>) -> Option<Timestamp> {
     let middle = ends.len() / 2;
     (!ends.is_empty()).then(|| *ends.select_nth_unstable(middle).1)
 }

@@ -127,15 +127,20 @@ impl Builder {
 
     /// Takes spans in whose time of arrival is not known: their clocks are believed.
     pub fn observe(&mut self, batch: &SpanBatch) {
-        self.take_in(&batch.spans(), None);
+        self.take_in(&batch.spans(), None, |_| DurationNs(0));
     }
 
     /// Takes spans in that were received then. Clocks that cannot be right are set by it.
     pub fn observe_received(&mut self, batch: &SpanBatch, received: Timestamp) {
-        self.take_in(&batch.spans(), Some(received));
+        self.take_in(&batch.spans(), Some(received), |_| DurationNs(0));
     }
 
-    fn take_in(&mut self, spans: &Spans<'_>, received: Option<Timestamp>) {
+    /// Takes spans in whose clocks are known to be off: each is moved by so much.
+    pub fn observe_moved(&mut self, batch: &SpanBatch, by: impl Fn(SpanRef<'_>) -> DurationNs) {
+        self.take_in(&batch.spans(), None, by);
+    }
+
+    fn take_in(&mut self, spans: &Spans<'_>, received: Option<Timestamp>, moved: impl Fn(SpanRef<'_>) -> DurationNs) {
         let mut senders = std::mem::take(&mut self.senders);
         senders.clear();
         let shifts = received.and_then(|received| self.shifts(spans, received, &mut senders));
@@ -149,7 +154,11 @@ impl Builder {
                     Some(shifts) => shifts.get(&sender.number).copied().unwrap_or_default(),
                     None => Shift::default(),
                 };
-                packed.push((span.trace_id(), self.pack(span, sender, shift.by), shift.is_doubtful));
+                packed.push((
+                    span.trace_id(),
+                    self.pack(span, sender, shift.by + moved(span).0),
+                    shift.is_doubtful,
+                ));
             }
             for (trace, span, is_doubtful) in packed.drain(..) {
                 self.join(trace, span, is_doubtful);

@@ -22,7 +22,7 @@ use crate::slots::{Slot, Slots};
 use beside::Beside;
 use epicenter_detect::{Baseline, Signal, Symptom, symptoms};
 use epicenter_graph::{Builder, GraphSnapshot, Window};
-use epicenter_schema::{DurationNs, SpanBatch, Timestamp};
+use epicenter_schema::{DurationNs, SpanBatch, SpanRef, Timestamp};
 use ongoing::{CALM_NATS, Ongoing};
 use recorded::Observed;
 
@@ -119,6 +119,12 @@ impl Engine {
     pub fn observe_received(&mut self, batch: &SpanBatch, received: Timestamp) {
         self.end_recording();
         self.builder.observe_received(batch, received);
+    }
+
+    /// The same for spans whose clocks are known to be off: each is moved by so much.
+    pub fn observe_moved(&mut self, batch: &SpanBatch, by: impl Fn(SpanRef<'_>) -> DurationNs) {
+        self.end_recording();
+        self.builder.observe_moved(batch, by);
     }
 
     /// Time has come this far: closes every window that ended before, judges them in order, and tells what became of

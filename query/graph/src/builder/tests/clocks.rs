@@ -84,3 +84,23 @@ fn a_host_alone_with_a_wrong_clock_is_heard_in_time() {
         assert_eq!(last, 1_045_000, "off by {off_ms} ms");
     }
 }
+
+/// Scenario: a recording, in which it is known how far each clock is off.
+#[test]
+fn spans_whose_clocks_are_known_to_be_off_count_when_they_were() {
+    let mut skewed = TREE;
+    for span in &mut skewed[2..] {
+        span.6 += 40_000;
+    }
+    let mut builder = Builder::new(DurationNs::from_secs(5));
+    builder.observe_moved(&batch(&skewed), |span| {
+        DurationNs(if span.service_name() == "orders" {
+            -40_000 * MS
+        } else {
+            0
+        })
+    });
+    let windows = builder.finish();
+    let starts: Vec<_> = windows.iter().map(|(start, window)| (start.0, window.spans)).collect();
+    assert_eq!(starts, [(0, 4)]);
+}
