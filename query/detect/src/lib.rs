@@ -14,10 +14,12 @@ pub mod stats;
 mod strongest;
 mod symptom;
 mod traffic;
+mod uneven;
 mod usual;
 
 pub use baseline::{Baseline, Range, Share};
 pub use silence::silent;
 pub use symptom::{Place, Signal, Symptom, stirred, symptoms};
 pub use traffic::{Surge, surges};
+pub use uneven::{Spot, Uneven, uneven};
 pub use usual::{UsualCalls, UsualRequests};

@@ -192,6 +192,7 @@ fn look(fault: Fault, window: &Window, baseline: &Baseline, names: &Names) {
         baseline,
         names,
         same_load: true,
+        whole: None,
         explained: None,
     };
     let found = symptoms(window, WINDOW, baseline, names);

@@ -35,9 +35,25 @@ struct Worst {
     rest: f64,
 }
 
+/// Puts the machine or copy first, or names the version, by the windows in which it shows; when they say nothing, by all since
+/// it began.
 pub(crate) fn narrow(scene: &Scene<'_>, channel: Channel, diagnosis: &mut Diagnosis) {
-    if fallen::narrow(scene, diagnosis) {
-        return;
+    let whole = scene.whole.map(|(window, length)| Scene {
+        window,
+        length,
+        ..*scene
+    });
+    let scenes = || std::iter::once(*scene).chain(whole);
+    // A machine that is gone takes a copy of the suspect with it, which alone is seen to be gone sooner.
+    if !scenes().any(|scene| fallen::machine(&scene, diagnosis)) {
+        scenes().any(|scene| narrow_by(&scene, channel, diagnosis));
+    }
+}
+
+/// False when nothing is found.
+fn narrow_by(scene: &Scene<'_>, channel: Channel, diagnosis: &mut Diagnosis) -> bool {
+    if fallen::copy(scene, diagnosis) {
+        return true;
     }
     let may_be_machine = !matches!(
         diagnosis.cause.kind,
@@ -46,18 +62,20 @@ pub(crate) fn narrow(scene: &Scene<'_>, channel: Channel, diagnosis: &mut Diagno
     if may_be_machine && let Some((node, evidence)) = machine::slow(scene, diagnosis) {
         diagnosis.cause.kind = CauseKind::Infrastructure;
         diagnosis.promote(Entity::new(EntityKind::Node, node), evidence);
-        return;
+        return true;
     }
-    let Some(best) = diagnosis.suspects.first() else { return };
+    let Some(best) = diagnosis.suspects.first() else {
+        return false;
+    };
     let usable = matches!(
         diagnosis.cause.kind,
         CauseKind::Slow | CauseKind::Errors | CauseKind::Unknown
     );
     if best.entity.kind != EntityKind::Service || !usable {
-        return;
+        return false;
     }
     let Some(service) = scene.names.find(&best.entity.name) else {
-        return;
+        return false;
     };
     // Who gives up on what is late fails: the measure is that of the cause, whatever spoke.
     let channel = match diagnosis.cause.kind {
@@ -78,7 +96,10 @@ pub(crate) fn narrow(scene: &Scene<'_>, channel: Channel, diagnosis: &mut Diagno
         let service = diagnosis.suspects[0].entity.clone();
         diagnosis.promote(instance, evidence);
         diagnosis.suspects.retain(|suspect| suspect.entity != service);
+    } else {
+        return false;
     }
+    true
 }
 
 /// A version that did not run at rest and carries the badness, or is all that runs now.
@@ -206,7 +227,7 @@ fn worst(scene: &Scene<'_>, service: NameId, dimension: Dimension, channel: Chan
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stage::Stage;
+    use crate::stage::{LENGTH, Stage, accused};
 
     fn worst_node(stage: &Stage, service: &str) -> Option<String> {
         let scene = stage.scene();
@@ -257,6 +278,33 @@ mod tests {
         assert_eq!(evidence(0).as_deref(), Some("version"));
         assert_eq!(evidence(6).as_deref(), Some("version"), "a minute");
         assert_eq!(evidence(30), None, "five minutes");
+    }
+
+    /// Scenario: the windows in which it shows hold two requests of the bad copy, all since it began hold six.
+    /// Guarantees: it is named by all of it.
+    #[test]
+    fn a_copy_that_is_seldom_heard_is_named_by_all_since_it_began() {
+        let mut stage = Stage::default();
+        let requests = |stage: &mut Stage, copy: &str, entries: u64, ms: u64| {
+            let stats = stage.dimension("cart", Dimension::Instance, copy);
+            stats.entries += entries;
+            stats.self_ns += entries * ms * 1_000_000;
+        };
+        requests(&mut stage, "a", 6, 900);
+        requests(&mut stage, "b", 20, 5);
+        let whole = std::mem::take(&mut stage.window);
+        requests(&mut stage, "a", 2, 900);
+        requests(&mut stage, "b", 9, 5);
+        let named = |whole: Option<&Window>| {
+            let mut diagnosis = accused(Entity::service("cart"));
+            diagnosis.cause.kind = CauseKind::Slow;
+            let whole = whole.map(|window| (window, LENGTH));
+            let scene = Scene { whole, ..stage.scene() };
+            narrow(&scene, Channel::Latency, &mut diagnosis);
+            diagnosis.suspects[0].entity.name.clone()
+        };
+        assert_eq!(named(None).to_string(), "cart");
+        assert_eq!(named(Some(&whole)).to_string(), "a");
     }
 
     #[test]

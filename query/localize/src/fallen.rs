@@ -7,7 +7,7 @@
 use crate::Scene;
 use crate::verdict::{CauseKind, Diagnosis, Evidence, Suspect};
 use epicenter_detect::sampling::thinning;
-use epicenter_detect::stats::lack_of_count;
+use epicenter_detect::stats::{divergence, lack_of_count};
 use epicenter_graph::{Dimension, DimensionKey, Entity, EntityKind, NameId};
 use hashbrown::HashMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,8 +53,16 @@ impl Heard {
         self.usual.min((self.now + self.siblings.1) * self.usual / all)
     }
 
+    /// How unlikely it is that so few are answered here: beside siblings, of so many altogether as its usual part of them.
     fn nats(self) -> f64 {
-        lack_of_count(self.now as u64, self.expected())
+        let all = self.now + self.siblings.1;
+        let part = self.usual / (self.usual + self.siblings.0);
+        let expected = self.expected();
+        if expected < self.usual && self.now < all * part {
+            all * divergence(self.now / all, part)
+        } else {
+            lack_of_count(self.now as u64, expected)
+        }
     }
 
     fn is_silent(self) -> bool {
@@ -79,15 +87,23 @@ impl Heard {
     }
 }
 
-/// Puts the machine or copy that is gone first. False when none is.
-pub(crate) fn narrow(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
+/// Puts the machine that is gone first. False when none is.
+pub(crate) fn machine(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
     if !scene.same_load {
         return false;
     }
-    if let Some((node, evidence)) = gone_node(scene, diagnosis) {
-        diagnosis.cause.kind = CauseKind::Infrastructure;
-        diagnosis.promote(Entity::new(EntityKind::Node, node), evidence);
-        return true;
+    let Some((node, evidence)) = gone_node(scene, diagnosis) else {
+        return false;
+    };
+    diagnosis.cause.kind = CauseKind::Infrastructure;
+    diagnosis.promote(Entity::new(EntityKind::Node, node), evidence);
+    true
+}
+
+/// Puts the copy of the first suspect that is gone first. False when none is.
+pub(crate) fn copy(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
+    if !scene.same_load {
+        return false;
     }
     let Some(best) = diagnosis.suspects.first() else {
         return false;

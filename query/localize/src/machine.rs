@@ -3,11 +3,13 @@
 //!
 //! Growth of a service on a machine = self time a request now / at rest, both on that machine. The machine is named when
 //! at least two services and most of those on it grew, and on all the others together few did. Callers that wait for a line
-//! or a connection grow too, but wherever they run. Source: DESIGN 6.7.
+//! or a connection grow too, but wherever they run. Where few requests are kept, a single one of a service counts too, and
+//! that so many of those on the machine grew must be no chance. Source: DESIGN 6.7.
 
 use crate::Scene;
 use crate::order::sum;
 use crate::verdict::{Diagnosis, Evidence};
+use epicenter_detect::stats::excess_of_share;
 use epicenter_graph::{Dimension, DimensionStats, EntityKind, NameId};
 use hashbrown::{HashMap, HashSet};
 
@@ -17,6 +19,12 @@ const GROWTH_MIN: f64 = 2.5;
 const FLOOR_NS: f64 = 200_000.0;
 /// Requests needed now and at rest.
 const REQUESTS_MIN: u64 = 6;
+/// The same where few are kept: of two services that a machine has beside the suspect, both are slow by chance with odds of
+/// one in a hundred.
+const REQUESTS_FEW: u64 = 1;
+const USUAL_MIN: u64 = 4;
+const BY_CHANCE: f64 = 0.1;
+const NATS_OF_FEW: f64 = 4.0;
 /// Services that must be slow together on a machine.
 const SERVICES_MIN: usize = 2;
 /// Share of the services on the machine that must be slow there.
@@ -36,11 +44,16 @@ struct Machine {
 
 /// The machine that is slow, if it is one, and the reasons.
 pub(crate) fn slow(scene: &Scene<'_>, diagnosis: &Diagnosis) -> Option<(String, Evidence)> {
+    measured(scene, diagnosis, REQUESTS_MIN).or_else(|| measured(scene, diagnosis, REQUESTS_FEW))
+}
+
+/// The same of services of which so many requests are seen on a machine.
+fn measured(scene: &Scene<'_>, diagnosis: &Diagnosis, least: u64) -> Option<(String, Evidence)> {
     let rest = &scene.baseline.total().dimensions;
     let mut machines: HashMap<NameId, Machine> = HashMap::new();
     let now = scene.window.dimensions.iter();
     for (key, now) in now.filter(|(key, _)| key.dimension == Dimension::Node) {
-        let Some(growth) = growth(now, rest.get(key)) else {
+        let Some(growth) = growth(now, rest.get(key), least) else {
             continue;
         };
         let machine = machines.entry(key.value).or_default();
@@ -65,6 +78,7 @@ pub(crate) fn slow(scene: &Scene<'_>, diagnosis: &Diagnosis) -> Option<(String, 
         machine.slow.len() >= SERVICES_MIN
             && here >= SHARE_MIN
             && elsewhere <= ELSEWHERE_MAX * here
+            && (least > REQUESTS_FEW || is_no_chance(machine, elsewhere))
             && machine
                 .slow
                 .iter()
@@ -91,8 +105,15 @@ pub(crate) fn slow(scene: &Scene<'_>, diagnosis: &Diagnosis) -> Option<(String, 
     Some((node.to_owned(), evidence))
 }
 
-fn growth(now: &DimensionStats, rest: Option<&DimensionStats>) -> Option<f64> {
-    let rest = rest.filter(|rest| rest.entries >= REQUESTS_MIN && now.entries >= REQUESTS_MIN)?;
+/// Whether so many services beside the suspect, who was picked for being slow, are slow there for a reason.
+fn is_no_chance(machine: &Machine, elsewhere: f64) -> bool {
+    let (slow, measured) = (machine.slow.len() as u64 - 1, machine.measured as u64 - 1);
+    excess_of_share(slow, measured, elsewhere.max(BY_CHANCE)) >= NATS_OF_FEW
+}
+
+fn growth(now: &DimensionStats, rest: Option<&DimensionStats>, least: u64) -> Option<f64> {
+    let usual = if least < REQUESTS_MIN { USUAL_MIN } else { REQUESTS_MIN };
+    let rest = rest.filter(|rest| rest.entries >= usual && now.entries >= least)?;
     let work = |stats: &DimensionStats| stats.self_ns as f64 / stats.entries as f64 + FLOOR_NS;
     Some(work(now) / work(rest))
 }
@@ -109,6 +130,10 @@ mod tests {
 
     /// Services on machines, with the milliseconds of work a request.
     fn window(names: &mut Names, of: &[(&str, &str, u64)]) -> Window {
+        window_of(names, of, 100)
+    }
+
+    fn window_of(names: &mut Names, of: &[(&str, &str, u64)], entries: u64) -> Window {
         let mut window = Window::default();
         for (service, node, ms) in of {
             let key = DimensionKey {
@@ -117,8 +142,8 @@ mod tests {
                 value: names.intern(node),
             };
             let stats = DimensionStats {
-                entries: 100,
-                self_ns: 100 * ms * MS,
+                entries,
+                self_ns: entries * ms * MS,
                 ..DimensionStats::default()
             };
             window.dimensions.insert(key, stats);
@@ -126,7 +151,9 @@ mod tests {
         window
     }
 
-    const REST: [(&str, &str, u64); 5] = [
+    const REST: [(&str, &str, u64); 7] = [
+        ("mail", "n1", 2),
+        ("pay", "n1", 2),
         ("cart", "n1", 5),
         ("cart", "n2", 5),
         ("stock", "n1", 10),
@@ -135,16 +162,21 @@ mod tests {
     ];
 
     fn named(now: &[(&str, &str, u64)], first: Entity) -> Option<String> {
+        named_of(now, 100, first)
+    }
+
+    fn named_of(now: &[(&str, &str, u64)], entries: u64, first: Entity) -> Option<String> {
         let mut names = Names::default();
         let mut baseline = Baseline::default();
         baseline.push(window(&mut names, &REST), DurationNs::from_secs(60));
-        let window = window(&mut names, now);
+        let window = window_of(&mut names, now, entries);
         let scene = Scene {
             window: &window,
             length: DurationNs::from_secs(60),
             baseline: &baseline,
             names: &names,
             same_load: true,
+            whole: None,
             explained: None,
         };
         let diagnosis = accused(first);
@@ -162,6 +194,15 @@ mod tests {
     #[test]
     fn everything_on_it_and_hardly_anything_elsewhere() {
         assert_eq!(named(&SLOW, Entity::service("cart")).as_deref(), Some("n1"));
+    }
+
+    #[test]
+    fn a_request_of_each_is_enough_when_so_many_are_slow_for_no_chance() {
+        let first = || Entity::service("cart");
+        assert_eq!(named_of(&SLOW, 1, first()), None, "one beside the suspect");
+        let more = [("mail", "n1", 60), ("pay", "n1", 60)];
+        let now: Vec<_> = SLOW.into_iter().chain(more).collect();
+        assert_eq!(named_of(&now, 1, first()).as_deref(), Some("n1"));
     }
 
     #[test]

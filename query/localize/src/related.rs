@@ -191,6 +191,7 @@ mod tests {
             baseline: &Baseline::default(),
             names: &names,
             same_load: true,
+            whole: None,
             explained: None,
         };
         let found = related(&scene, entity);

@@ -19,6 +19,9 @@ pub struct Scene<'a> {
     /// Whether the load of the two may be compared: the system at rest is the same system shortly before, not a
     /// recording from another time.
     pub same_load: bool,
+    /// All that passed since it began, and how long that was, where what happened is a part of it: the windows in which
+    /// it shows. A copy or machine that is seldom heard is told from its siblings by all of it.
+    pub whole: Option<(&'a Window, DurationNs)>,
     /// Services whose troubles other culprits explain: what is blamed on them alone is left out.
     pub explained: Option<&'a BTreeSet<NameId>>,
 }

@@ -103,6 +103,7 @@ impl Stage {
             baseline: &self.baseline,
             names: &self.names,
             same_load: true,
+            whole: None,
             explained: None,
         }
     }

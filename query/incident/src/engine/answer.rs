@@ -8,7 +8,7 @@ use super::ongoing::{CALM_NATS, Ongoing, is_at};
 use crate::incident::Change;
 use epicenter_detect::Symptom;
 use epicenter_graph::{Entity, NameId, Window};
-use epicenter_localize::{Diagnosis, is_one_of};
+use epicenter_localize::{Diagnosis, Scene, is_one_of};
 use epicenter_schema::DurationNs;
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ impl Engine {
         others: &BTreeSet<NameId>,
         changes: &mut Vec<Change>,
     ) {
-        let Some(mut diagnosis) = self.diagnose(&ongoing.window, ongoing.length, None) else {
+        let Some(mut diagnosis) = self.diagnose_anew(ongoing, None) else {
             return;
         };
         if self.may_be_another(ongoing, &diagnosis, alone, others) {
@@ -29,7 +29,7 @@ impl Engine {
         }
         if !others.is_empty() && self.is_theirs(&ongoing.window, &diagnosis, others) {
             // What it named before still stands without what the others explain, or else it is one event with one of them.
-            let rest = self.diagnose(&ongoing.window, ongoing.length, Some(others));
+            let rest = self.diagnose_anew(ongoing, Some(others));
             match rest.filter(|rest| self.stands(ongoing, rest) && !self.is_theirs(&ongoing.window, rest, others)) {
                 Some(rest) => diagnosis = rest,
                 // A younger one keeps the answer that it has.
@@ -51,6 +51,12 @@ impl Engine {
         if !same {
             changes.push(Change::Updated(incident.clone()));
         }
+    }
+
+    fn diagnose_anew(&self, ongoing: &Ongoing, explained: Option<&BTreeSet<NameId>>) -> Option<Diagnosis> {
+        let whole = Some((&ongoing.whole.0, ongoing.whole.1));
+        let scene = self.scene(&ongoing.window, ongoing.length, explained);
+        self.diagnose_within(Scene { whole, ..scene })
     }
 
     /// Whether an answer still names whom an incident names, and that is no noise.
@@ -78,7 +84,7 @@ impl Engine {
             return false;
         }
         let its = self.related(&ongoing.window, ongoing.length, diagnosis);
-        let rest = self.diagnose(&ongoing.window, ongoing.length, Some(&its));
+        let rest = self.diagnose_anew(ongoing, Some(&its));
         rest.is_some_and(|rest| self.stands(ongoing, &rest))
     }
 

@@ -7,7 +7,7 @@
 
 use super::Engine;
 use super::ongoing::Ongoing;
-use epicenter_detect::{Place, Signal, Symptom, stirred, symptoms};
+use epicenter_detect::{Place, Signal, Symptom, Uneven, stirred, symptoms, uneven};
 use epicenter_graph::Window;
 use epicenter_schema::{DurationNs, Timestamp};
 
@@ -28,9 +28,17 @@ const STIR_NATS: f64 = 2.0;
 const LASTING_WINDOWS: usize = 3;
 const LASTING_SINCE: usize = 6;
 
+/// What is uneven, and the starts of the first and the last window that shows it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stretch {
+    pub(super) first: Timestamp,
+    pub(super) last: Timestamp,
+    pub(super) what: Uneven,
+}
+
 impl Engine {
     /// Whether something is beyond doubt in the last window, in the last few together, or at a place for long: since when.
-    pub(super) fn opens(&self, alone: &[Symptom], long: &[Symptom]) -> Option<Timestamp> {
+    pub(super) fn opens(&self, alone: &[Symptom], long: &[Symptom], uneven: &[Stretch]) -> Option<Timestamp> {
         let certain = self.config.surprise_nats;
         // Errors inside may be borne, by trying again; those of a copy that is started again last a moment.
         let fails = |symptom: &Symptom| symptom.signal == Signal::Errors && symptom.at_entry && symptom.nats >= certain;
@@ -42,8 +50,11 @@ impl Engine {
             return self.shaken_since(look);
         }
         let lasting = |symptom: &&Symptom| symptom.at_entry || symptom.signal != Signal::Errors || self.lasts(symptom);
-        let strongest = long.iter().filter(|symptom| symptom.nats >= certain).find(lasting)?;
-        Some(self.began(strongest))
+        if let Some(strongest) = long.iter().filter(|symptom| symptom.nats >= certain).find(lasting) {
+            return Some(self.began(strongest));
+        }
+        let strongest = uneven.first().filter(|one| one.what.nats >= certain);
+        strongest.map(|one| one.first)
     }
 
     fn is_certain_in(&self, look: usize, alone: &[Symptom]) -> bool {
@@ -91,6 +102,33 @@ impl Engine {
         }
         found.sort_by(|a, b| b.nats.total_cmp(&a.nats));
         found
+    }
+
+    /// What is uneven in the last 30, 60 and 120 s where hardly anything passes, the strongest first.
+    pub(super) fn uneven_look(&self) -> Vec<Stretch> {
+        let spans: u64 = self.latest(LOOK_WINDOWS_MAX).map(|(_, window)| window.spans).sum();
+        if spans > THIN_SPANS_MAX || self.baseline.seconds() < self.window().as_secs_f64() * LONG_WINDOWS as f64 {
+            return Vec::new();
+        }
+        let looks = LONG_LOOKS.into_iter().flat_map(|look| self.uneven_in(look));
+        let mut found: Vec<Stretch> = looks.collect();
+        found.sort_by(|a, b| b.what.nats.total_cmp(&a.what.nats));
+        found
+    }
+
+    /// The same of so many of the last windows. What the last third of them does not show is over.
+    fn uneven_in(&self, windows: usize) -> Vec<Stretch> {
+        let mut latest: Vec<&(Timestamp, Window)> = self.latest(windows).collect();
+        latest.reverse();
+        let windows: Vec<&Window> = latest.iter().map(|(_, window)| window).collect();
+        let mut found = uneven(&windows, self.window(), &self.baseline);
+        found.retain(|one| 3 * (one.until + 1) >= 2 * windows.len());
+        let stretch = |what: Uneven| Stretch {
+            first: latest[what.since].0,
+            last: latest[what.until].0,
+            what,
+        };
+        found.into_iter().map(stretch).collect()
     }
 
     /// What the last three windows show at the places of an incident that are shaken in the last one.

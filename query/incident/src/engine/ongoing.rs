@@ -1,7 +1,8 @@
 //! An incident that is going on, as the engine follows it.
 
+use super::looks::Stretch;
 use super::recovery::Recovery;
-use epicenter_detect::{Place, Signal, Symptom};
+use epicenter_detect::{Place, Signal, Spot, Symptom};
 use epicenter_graph::{Callee, NameId, Window};
 use epicenter_schema::{DurationNs, Timestamp};
 use std::collections::BTreeSet;
@@ -29,8 +30,12 @@ pub(super) struct Ongoing {
     /// The windows with symptoms as one, and how long they are together.
     pub(super) window: Window,
     pub(super) length: DurationNs,
+    /// All windows since it began, and how long they are.
+    pub(super) whole: (Window, DurationNs),
     /// What was beyond doubt at some time: only there a lesser symptom says that it goes on.
     pub(super) marks: Vec<(Signal, Place)>,
+    /// Copies, versions and machines that were bad beyond doubt.
+    pub(super) spots: BTreeSet<Spot>,
     /// Whom its culprit may make suffer.
     pub(super) related: BTreeSet<NameId>,
     /// The same of incidents that turned out to be this one.
@@ -60,9 +65,11 @@ impl Ongoing {
         Self {
             id,
             number: 0,
+            whole: (window.clone(), length),
             window,
             length,
             marks: Vec::new(),
+            spots: BTreeSet::new(),
             related,
             merged: BTreeSet::new(),
             elsewhere: BTreeSet::new(),
@@ -85,6 +92,21 @@ impl Ongoing {
                 self.put_mark(mark);
             }
         }
+    }
+
+    /// Remembers the copies, versions and machines that are bad beyond doubt.
+    pub(super) fn mark_spots(&mut self, uneven: &[Stretch], certain: f64) {
+        for one in uneven.iter().filter(|one| one.what.nats >= certain) {
+            if self.spots.len() < MARKS_MAX {
+                self.spots.insert(one.what.spot);
+            }
+        }
+    }
+
+    /// Whether one of them is bad in the window that starts then.
+    pub(super) fn is_uneven_still(&self, uneven: &[Stretch], start: Timestamp) -> bool {
+        let is_its = |one: &Stretch| one.what.nats >= CALM_NATS && self.spots.contains(&one.what.spot);
+        uneven.iter().any(|one| one.last == start && is_its(one))
     }
 
     fn put_mark(&mut self, mark: (Signal, Place)) {

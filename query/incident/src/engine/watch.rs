@@ -82,13 +82,18 @@ impl Engine {
         let step = self.window();
         let alone = self.opening(alone.to_vec());
         let long = self.long_look();
+        let uneven = self.uneven_look();
         let doubt = long.first().map_or(0.0, |symptom| symptom.nats);
-        if let Some(first) = self.opens(&alone, &long) {
+        let doubt = uneven.first().map_or(doubt, |one| doubt.max(one.what.nats));
+        if let Some(first) = self.opens(&alone, &long, &uneven) {
             let (window, count) = self.recent.between(first, start + step);
             let length = DurationNs(count as i64 * step.0);
             if let Some(diagnosis) = self.diagnose(&window, length, None) {
                 self.learning.drop_in_hand();
                 self.open((first, start), window, length, diagnosis, &alone, changes);
+                if let Some(ongoing) = self.ongoing.last_mut() {
+                    ongoing.mark_spots(&uneven, self.config.surprise_nats);
+                }
                 return;
             }
         } else if doubt >= DROP_NATS {
@@ -165,12 +170,18 @@ impl Engine {
         ongoing.age += 1;
         ongoing.spread(alone);
         ongoing.mark(alone, self.config.surprise_nats, others);
-        let shaken = ongoing.is_shaken_by(alone, others) || ongoing.is_shaken_by(&self.still(ongoing), others);
+        let uneven = self.uneven_look();
+        ongoing.mark_spots(&uneven, self.config.surprise_nats);
+        let shaken = ongoing.is_shaken_by(alone, others)
+            || ongoing.is_shaken_by(&self.still(ongoing), others)
+            || ongoing.is_uneven_still(&uneven, start);
         let seconds = self.baseline.seconds().max(1e-9);
         let Some((_, window, _)) = self.last.last() else { return };
         let rest = self.baseline.total();
         let usual = rest.spans as f64 / seconds * step.as_secs_f64() * thinning(window, rest);
         let heard = window.spans as f64 >= HEARD_MIN * usual;
+        ongoing.whole.0.merge(window);
+        ongoing.whole.1.0 += step.0;
         if shaken {
             ongoing.window.merge(window);
             ongoing.length.0 += step.0;
@@ -192,7 +203,11 @@ impl Engine {
             self.resolve(&ongoing.id, since, changes);
             return;
         }
-        if shaken && (ongoing.age <= SETTLING_WINDOWS || ongoing.age.is_multiple_of(REVIEW_WINDOWS)) {
+        // Between the windows that show it more is heard of copies and machines. When it is old and calm it may be mended, and
+        // what is heard then says nothing of it.
+        let is_review = ongoing.age.is_multiple_of(REVIEW_WINDOWS);
+        let is_young = ongoing.age <= SETTLING_WINDOWS;
+        if (shaken && (is_young || is_review)) || (is_young && is_review) {
             self.look_again(ongoing, alone, others, changes);
         }
     }
@@ -251,7 +266,12 @@ impl Engine {
         length: DurationNs,
         explained: Option<&BTreeSet<NameId>>,
     ) -> Option<Diagnosis> {
-        let mut diagnosis = diagnose(&self.scene(window, length, explained))?;
+        self.diagnose_within(self.scene(window, length, explained))
+    }
+
+    /// The same of a scene.
+    pub(super) fn diagnose_within(&self, scene: Scene<'_>) -> Option<Diagnosis> {
+        let mut diagnosis = diagnose(&scene)?;
         self.onset.date(&mut diagnosis.affected, self.builder.names());
         Some(diagnosis)
     }
@@ -274,6 +294,7 @@ impl Engine {
             baseline: &self.baseline,
             names: self.builder.names(),
             same_load: !self.recorded,
+            whole: None,
             explained,
         }
     }

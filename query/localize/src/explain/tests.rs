@@ -111,6 +111,7 @@ impl World {
             baseline: &self.baseline,
             names: &self.names,
             same_load: true,
+            whole: None,
             explained: None,
         }
     }
