@@ -6,7 +6,7 @@
 //! recordings has slow episodes in it).
 
 use crate::history::Rows;
-use crate::renewal::{self, Renewals};
+use crate::renewal::Renewals;
 use crate::stats::{mean_share, quantile};
 use crate::usual::{Usual, UsualCalls, UsualRequests};
 use epicenter_graph::{DimensionKey, EdgeKey, EdgeStats, NameId, OpKey, OpStats, Sketch, Window};
@@ -124,8 +124,7 @@ impl Baseline {
 
     /// Whether the work of a service changed so lately that it is not known yet what it takes.
     pub(crate) fn is_unsettled(&self, service: NameId) -> bool {
-        let since = self.renewals.since(service);
-        since > self.first && self.next() - since < renewal::PERIODS_MIN
+        self.renewals.since(service) > self.first && self.renewals.is_unsettled(service, self.next())
     }
 
     fn forget(&mut self, count: usize) {

@@ -47,7 +47,8 @@ pub(crate) fn stirred<'a>(window: &'a Window, baseline: &'a Baseline) -> impl It
 
 fn candidates<'a>(window: &'a Window, baseline: &'a Baseline) -> impl Iterator<Item = Candidate<Timed<'a>>> {
     let rest = baseline.total();
-    let changed = callers_of_new(window, rest, |key| baseline.usual_calls(key).is_some());
+    let is_usual = |key: &_| baseline.usual_calls(key).is_some();
+    let changed = callers_of_new(window, rest, is_usual, |service| baseline.is_unsettled(service));
     let ops = window.ops.iter().filter(|(_, op)| op.entries > 0);
     let ops = ops.filter_map(move |(key, op)| {
         let past = baseline.usual_requests(key)?;

@@ -9,7 +9,7 @@ use epicenter_schema::SpanKind;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Periods after which a changed service is known again.
-pub(crate) const PERIODS_MIN: u32 = 4;
+const PERIODS_MIN: u32 = 4;
 /// Requests that a service answered at rest for it to be known.
 const ANSWERED_MIN: u64 = 5;
 /// Services whose change is remembered; beyond it changes are not noticed.
@@ -26,7 +26,8 @@ pub(crate) struct Renewals {
 impl Renewals {
     /// Takes note of what a period holds that no period before did.
     pub(crate) fn take(&mut self, period: &Window, total: &Window, number: u32) {
-        for service in callers_of_new(period, total, |key| total.edges.contains_key(key)) {
+        let is_unsettled = |service| self.is_unsettled(service, number);
+        for service in callers_of_new(period, total, |key| total.edges.contains_key(key), is_unsettled) {
             if self.since.len() < SERVICES_MAX || self.since.contains_key(&service) {
                 self.since.insert(service, number);
             }
@@ -38,15 +39,27 @@ impl Renewals {
         self.since.get(&service).copied().unwrap_or(0)
     }
 
+    /// Whether a service changed so lately before that period that it is not known yet what it takes.
+    pub(crate) fn is_unsettled(&self, service: NameId, number: u32) -> bool {
+        let since = self.since.get(&service);
+        since.is_some_and(|since| number - since < PERIODS_MIN)
+    }
+
     /// Forgets what happened before that period.
     pub(crate) fn forget(&mut self, before: u32) {
         self.since.retain(|_, since| *since > before);
     }
 }
 
-/// Services that call, over any number of hops, a service that answered hardly anybody at rest, and those. Cost: one look at each
-/// edge, and at each operation at rest when an edge is new.
-pub(crate) fn callers_of_new(window: &Window, rest: &Window, is_usual: impl Fn(&EdgeKey) -> bool) -> BTreeSet<NameId> {
+/// Services that call, over any number of hops, a service that answered hardly anybody at rest, and those. So does who calls
+/// a service for the first time while it is unsettled: who seldom calls comes late. Cost: one look at each edge, and at each operation
+/// at rest when an edge is new.
+pub(crate) fn callers_of_new(
+    window: &Window,
+    rest: &Window,
+    is_usual: impl Fn(&EdgeKey) -> bool,
+    is_unsettled: impl Fn(NameId) -> bool,
+) -> BTreeSet<NameId> {
     let mut new = BTreeSet::new();
     let mut known = BTreeSet::new();
     let mut answered: Option<BTreeMap<NameId, u64>> = None;
@@ -57,7 +70,7 @@ pub(crate) fn callers_of_new(window: &Window, rest: &Window, is_usual: impl Fn(&
         }
         let answered = answered.get_or_insert_with(|| answers(rest));
         let is_known = answered.get(&callee).is_some_and(|count| *count >= ANSWERED_MIN);
-        if is_known {
+        if is_known && !is_unsettled(callee) {
             known.insert(callee)
         } else {
             new.insert(callee)
@@ -95,7 +108,7 @@ mod tests {
     use epicenter_graph::{EdgeStats, Names, OpKey, OpStats};
 
     fn who_changed(now: &Window, rest: &Window) -> BTreeSet<NameId> {
-        callers_of_new(now, rest, |key| rest.edges.contains_key(key))
+        callers_of_new(now, rest, |key| rest.edges.contains_key(key), |_| false)
     }
 
     fn window(names: &mut Names, calls: &[(&str, &str)]) -> Window {
@@ -134,5 +147,24 @@ mod tests {
         assert!(who_changed(&rest, &rest).is_empty());
         let turned = window(&mut names, &[("stock", "cart")]);
         assert!(who_changed(&turned, &rest).is_empty(), "a new call to a known service");
+    }
+
+    #[test]
+    fn who_seldom_calls_a_new_service_is_renewed_when_it_first_does() {
+        let mut names = Names::default();
+        let rest = window(&mut names, &[("front", "cart"), ("front", "mail")]);
+        let begun = window(&mut names, &[("front", "cart"), ("cart", "fraud")]);
+        let mut total = rest.clone();
+        let mut renewals = Renewals::default();
+        renewals.take(&begun, &total, 1);
+        total.merge(&begun);
+        let later = window(&mut names, &[("mail", "fraud")]);
+        renewals.take(&later, &total, 3);
+        let since = |renewals: &Renewals, name: &str| renewals.since(names.find(name).expect("known"));
+        assert_eq!((since(&renewals, "cart"), since(&renewals, "mail")), (1, 3));
+        let mut settled = Renewals::default();
+        settled.take(&begun, &rest, 1);
+        settled.take(&later, &total, 1 + PERIODS_MIN);
+        assert_eq!(since(&settled, "mail"), 0, "by then it is a known service");
     }
 }
