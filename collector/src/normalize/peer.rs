@@ -1,6 +1,7 @@
 //! The callee as the caller names it.
 //!
-//! Only spans that call have a peer: client, producer and consumer (whose peer is the queue). The name is the first that
+//! Only spans that call have a peer: client, producer and consumer (whose peer is the queue), and spans that do not tell their
+//! kind, which may be calls: the graph finds out. The name is the first that
 //! is given of: the destination, for queues; the peer's service name; its address; the host of the URL; the RPC
 //! service; the database's name; the technology. Ports are left out, except on loopback addresses, which all
 //! services of one machine share and only the port separates.
@@ -9,6 +10,7 @@ use super::keys::{Number, Text};
 use super::{Protocol, SpanFacts};
 use epicenter_schema::SpanRow;
 
+const KIND_UNSPECIFIED: i32 = 0;
 const KIND_CLIENT: i32 = 3;
 const KIND_PRODUCER: i32 = 4;
 const KIND_CONSUMER: i32 = 5;
@@ -27,7 +29,7 @@ impl<'a> SpanFacts<'a> {
             Some(Protocol::Database | Protocol::Cache) => self.database_system(),
             _ => None,
         };
-        if !matches!(row.kind, KIND_CLIENT | KIND_PRODUCER | KIND_CONSUMER) {
+        if !matches!(row.kind, KIND_UNSPECIFIED | KIND_CLIENT | KIND_PRODUCER | KIND_CONSUMER) {
             return;
         }
         row.peer = self.peer(protocol, row.kind);

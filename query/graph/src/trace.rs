@@ -3,7 +3,7 @@
 //! *Self time* is a span's duration less the union of its children. Of a span with a child of another service nothing
 //! is self time: what remains belongs to the edge (its *gap*). An internal span also leaves out the time of client
 //! spans of its service that start while it runs and hang beside it under the same parent, as reactive frameworks
-//! make them.
+//! make them. Where calls have no spans, only their answers, the edge knows how long those take, and has no gap.
 
 mod count;
 mod tree;
@@ -90,6 +90,7 @@ impl Walker {
         window.accounts.repeated += (received - self.spans.len()) as u64;
         self.find_parents();
         self.find_children();
+        self.infer_kinds();
         self.trace_complaints();
         window.traces += 1;
         window.spans += self.spans.len() as u64;
@@ -125,7 +126,8 @@ impl Walker {
         let mut records = kids.iter().map(|k| &self.spans[*k as usize]);
         let remote = records.clone().find(|kid| kid.service != span.service).copied();
         let in_process = remote.is_none() && records.any(Record::answers);
-        let is_edge = (span.calls() && !in_process) || (remote.is_some() && kids.len() == 1);
+        // What neither calls nor answers and holds one answer alone is a call that does not say so.
+        let is_edge = (span.calls() && !in_process) || (remote.is_some() && kids.len() == 1 && !span.answers());
         let on_edge = is_edge && (remote.is_some() || span.peer != Names::NONE);
         let own = span.complains && !self.below[index] && !is_swallowed(&self.spans, self.parent[index], &span);
         let is_top = parent.is_none_or(|parent| parent.service != span.service);
@@ -140,6 +142,9 @@ impl Walker {
         };
         if is_edge && let Some(callee) = callee(&span, remote.as_ref(), known.answers) {
             self.count_edge(index, callee, &facts, window);
+        }
+        if remote.is_some() && !is_edge && !span.calls() {
+            self.count_answers(index, window);
         }
         self.count_message(&span, parent.as_ref(), known.links, window);
         self.count_operation(index, &facts, known.answers, window);

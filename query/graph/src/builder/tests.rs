@@ -1,6 +1,7 @@
 //! Spans in, windows out: pairing, self time, errors, weights. Beside it: what the order of arrival may change, clocks,
 //! messages, and senders.
 
+mod bare;
 mod clocks;
 mod messages;
 mod order;

@@ -35,6 +35,34 @@ impl Walker {
         }
     }
 
+    /// Counts the calls of a span that have no spans of their own, by those of other services that answer them.
+    pub(super) fn count_answers(&mut self, index: usize, window: &mut Window) {
+        let span = self.spans[index];
+        for kid in self.kids(index) {
+            let kid = &self.spans[*kid as usize];
+            if kid.service == span.service || !kid.answers() {
+                continue;
+            }
+            let key = EdgeKey {
+                caller: span.service,
+                via: span.name,
+                callee: Callee::Service(kid.service),
+            };
+            let Some(edge) = window.edge(key) else { return };
+            edge.count += 1;
+            edge.errors += u64::from(kid.error);
+            edge.weighed.add(span.weight, kid.error);
+            edge.queued += u64::from(kid.kind == SpanKind::Consumer);
+            edge.client.add(kid.duration);
+            edge.protocol.add(kid.protocol, 1);
+            edge.system.add(kid.peer_system, 1);
+            edge.slowest.offer(kid.duration, self.trace);
+            if kid.error {
+                edge.failed.offer(kid.duration, self.trace);
+            }
+        }
+    }
+
     /// Counts a span that puts messages into a queue, or that takes them out.
     pub(super) fn count_message(&mut self, span: &Record, parent: Option<&Record>, links: &Links, window: &mut Window) {
         let is_top = parent.is_none_or(|parent| parent.service != span.service);

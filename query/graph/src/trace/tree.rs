@@ -71,6 +71,32 @@ impl Walker {
         }
     }
 
+    /// Works out the kind of spans that tell none: what hangs below another service, or below nothing, is entered; what is
+    /// a leaf, names a callee and hangs below a span of its service that is no call is a call. An internal span below
+    /// another service is entered too, whatever it says.
+    pub(super) fn infer_kinds(&mut self) {
+        for index in 0..self.spans.len() {
+            let span = &self.spans[index];
+            let is_silent = span.kind == SpanKind::Unspecified;
+            if !is_silent && span.kind != SpanKind::Internal {
+                continue;
+            }
+            let parent = self.parent[index].map(|parent| &self.spans[parent as usize]);
+            let inferred = match parent {
+                Some(parent) if parent.service != span.service => SpanKind::Server,
+                Some(parent) if is_silent && span.peer != Names::NONE && !parent.calls() => {
+                    if !self.kids(index).is_empty() {
+                        continue;
+                    }
+                    SpanKind::Client
+                }
+                None if is_silent => SpanKind::Server,
+                _ => continue,
+            };
+            self.spans[index].kind = inferred;
+        }
+    }
+
     pub(super) fn trace_complaints(&mut self) {
         self.below.clear();
         self.below.resize(self.spans.len(), false);
