@@ -5,6 +5,7 @@
 //! it (`watch`). While an incident is open nothing is learned. When [`Engine::learn`] was given the system at rest, that is the baseline and nothing else is learned.
 
 mod answer;
+mod apart;
 mod beside;
 mod looks;
 mod ongoing;

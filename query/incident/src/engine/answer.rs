@@ -3,7 +3,7 @@
 
 use super::Engine;
 use super::beside::{BESIDE_WINDOWS, STRENGTH_MIN};
-use super::ongoing::{CALM_NATS, Ongoing, is_at};
+use super::ongoing::{CALM_NATS, Ongoing};
 
 use crate::incident::Change;
 use epicenter_detect::Symptom;
@@ -75,7 +75,10 @@ impl Engine {
         others: &BTreeSet<NameId>,
     ) -> bool {
         let known: BTreeSet<NameId> = ongoing.related.union(&ongoing.merged).chain(others).copied().collect();
-        let is_wrong = alone.iter().any(|s| s.nats >= CALM_NATS && !is_at(s.place, &known));
+        let is_wrong = self
+            .apart(alone, &known, Some(ongoing))
+            .iter()
+            .any(|s| s.nats >= CALM_NATS);
         let is_decided = self
             .beside
             .as_ref()

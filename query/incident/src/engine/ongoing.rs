@@ -12,6 +12,8 @@ const MARKS_MAX: usize = 1_000;
 /// Surprise below which a single window is calm, in nats.
 pub(super) const CALM_NATS: f64 = 6.0;
 
+/// Surprise from which something may be wrong, in nats.
+const TOUCHED_NATS: f64 = 2.0;
 /// Odds of one in a thousand that an incident is called over and is not, in nats.
 pub(super) const CHANCE_NATS: f64 = 7.0;
 /// Windows without symptoms after which it is over, however seldom it showed.
@@ -44,6 +46,8 @@ pub(super) struct Ongoing {
     pub(super) elsewhere: BTreeSet<NameId>,
     /// Who was shaken when it was young: trouble spreads within [`YOUNG_WINDOWS`], so that is taken for its doing.
     pub(super) early: BTreeSet<NameId>,
+    /// The same of who was shaken however slightly.
+    pub(super) touched: BTreeSet<NameId>,
     /// Windows since it opened.
     pub(super) age: u64,
     /// Windows with symptoms, and the age when the last one of them came.
@@ -74,6 +78,7 @@ impl Ongoing {
             merged: BTreeSet::new(),
             elsewhere: BTreeSet::new(),
             early: BTreeSet::new(),
+            touched: BTreeSet::new(),
             age: 0,
             shaken_windows: 0,
             shaken_age: 0,
@@ -121,7 +126,10 @@ impl Ongoing {
         self.merged.extend(other.related.into_iter().chain(other.merged));
         self.elsewhere.extend(other.elsewhere);
         self.early.extend(other.early);
+        self.touched.extend(other.touched);
         other.marks.into_iter().for_each(|mark| self.put_mark(mark));
+        let room = MARKS_MAX.saturating_sub(self.spots.len());
+        self.spots.extend(other.spots.into_iter().take(room));
     }
 
     /// Takes note of who is shaken while it is young.
@@ -129,7 +137,14 @@ impl Ongoing {
         if self.age <= YOUNG_WINDOWS {
             let shaken = alone.iter().filter(|symptom| symptom.nats >= CALM_NATS);
             self.early.extend(shaken.map(|symptom| service(symptom.place)));
+            let touched = alone.iter().filter(|symptom| symptom.nats >= TOUCHED_NATS);
+            self.touched.extend(touched.map(|symptom| service(symptom.place)));
         }
+    }
+
+    /// Whether its culprit may make one of these services suffer, or that of one that turned out to be this one.
+    pub(super) fn makes_suffer(&self, services: &BTreeSet<NameId>) -> bool {
+        !self.related.is_disjoint(services) || !self.merged.is_disjoint(services)
     }
 
     /// How long it must be calm for that to be no chance: what shows itself in a share f of the windows only, because little
@@ -209,11 +224,15 @@ mod tests {
         young.mark(&[symptom], CALM_NATS, &BTreeSet::new());
         young.spread(&[symptom]);
         young.related.insert(Names::NONE);
+        let copy = Spot::Callee(Names::NONE);
+        young.spots.insert(copy);
         // The youngest was taken in by the young one before.
         young.merged.insert(Names::OVERFLOW);
         old.take_in(young);
         assert_eq!(old.merged, [Names::NONE, Names::OVERFLOW].into());
         assert_eq!(old.early, [Names::NONE].into());
+        assert_eq!(old.touched, [Names::NONE].into());
+        assert_eq!(old.spots, [copy].into());
         assert!(old.is_shaken_by(&[symptom], &BTreeSet::new()));
     }
 

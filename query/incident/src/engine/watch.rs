@@ -91,8 +91,9 @@ impl Engine {
             if let Some(diagnosis) = self.diagnose(&window, length, None) {
                 self.learning.drop_in_hand();
                 self.open((first, start), window, length, diagnosis, &alone, changes);
-                if let Some(ongoing) = self.ongoing.last_mut() {
-                    ongoing.mark_spots(&uneven, self.config.surprise_nats);
+                if let Some(mut ongoing) = self.ongoing.pop() {
+                    ongoing.mark_spots(&self.uneven_of(&ongoing), self.config.surprise_nats);
+                    self.ongoing.push(ongoing);
                 }
                 return;
             }
@@ -170,7 +171,7 @@ impl Engine {
         ongoing.age += 1;
         ongoing.spread(alone);
         ongoing.mark(alone, self.config.surprise_nats, others);
-        let uneven = self.uneven_look();
+        let uneven = self.uneven_of(ongoing);
         ongoing.mark_spots(&uneven, self.config.surprise_nats);
         let shaken = ongoing.is_shaken_by(alone, others)
             || ongoing.is_shaken_by(&self.still(ongoing), others)

@@ -33,6 +33,8 @@ pub(super) enum Fault {
     Slow(&'static str, f64),
     /// The way to it takes this many milliseconds longer.
     Network(&'static str, f64),
+    /// This share of the calls to it is lost on the way.
+    Lossy(&'static str, f64),
     /// Its pod of this number is slower by so many milliseconds.
     SlowPod(&'static str, u64, f64),
     /// Half of its pods run a new version that fails for this share of requests.
@@ -73,6 +75,8 @@ pub(super) struct World {
     pub(super) rare: Option<(&'static str, i64)>,
     /// A callee that is called by one request in so many only.
     pub(super) seldom: Option<(&'static str, u64)>,
+    /// A service that, when a call fails, has its other calls cut before they arrive.
+    pub(super) cuts: Option<&'static str>,
     /// A service whose hosts' clocks are ahead by so many milliseconds.
     pub(super) wrong_clock: Option<(&'static str, i64)>,
 }
@@ -98,6 +102,7 @@ impl World {
             faults: Vec::new(),
             rare: None,
             seldom: None,
+            cuts: None,
             wrong_clock: None,
         }
     }
@@ -183,6 +188,10 @@ impl World {
         let mut now = at + half;
         let mut failed = false;
         for callee in &service.calls {
+            if failed {
+                self.cut(name, pod, id, callee, now);
+                continue;
+            }
             let is_left_out =
                 |(seldom, one_in): (&str, u64)| seldom == *callee && !(self.trace / 2).is_multiple_of(one_in);
             if self.seldom.is_some_and(is_left_out) || self.faults.contains(&Fault::Unused(callee)) {
@@ -202,7 +211,7 @@ impl World {
                 now = end;
                 failed |= error;
             }
-            if failed {
+            if failed && self.cuts != Some(name) {
                 break;
             }
         }
@@ -253,6 +262,7 @@ impl World {
                     dead,
                 )
             }
+            None if self.is_lost(callee) => (("service", callee), at + MS, true),
             None => match self.serve(callee, id, at + way) {
                 Some((end, error)) => (("service", callee), end + way, error),
                 None => (("service", callee), at + MS, true),
@@ -291,6 +301,33 @@ impl World {
             peer: Some(peer),
         });
         (end, error)
+    }
+
+    /// A call to a service that does not arrive.
+    fn cut(&mut self, caller: &'static str, pod: u64, parent: u64, callee: &'static str, at: i64) {
+        self.next += 1;
+        self.push(Made {
+            trace: self.trace,
+            id: self.next,
+            parent,
+            service: caller,
+            pod,
+            version: "v1",
+            name: format!("call {callee}"),
+            kind: CLIENT,
+            start: at,
+            duration: MS,
+            error: true,
+            peer: Some(("service", callee)),
+        });
+    }
+
+    fn is_lost(&mut self, callee: &str) -> bool {
+        let share = self.faults.iter().find_map(|f| match f {
+            Fault::Lossy(who, share) if *who == callee => Some(*share),
+            _ => None,
+        });
+        share.is_some_and(|share| self.random() < share)
     }
 
     fn push(&mut self, span: Made) {
