@@ -1,15 +1,15 @@
 //! What is wrong apart from the open incidents: at places whose trouble none of their culprits can have made.
 //!
 //! Who suffers may cut its other calls short: it cancels what it asked at the same time, or no time is left. Its calls that
-//! fail or are late, and a callee that is silent because none of them arrives, then tell nothing of the callee. They do
-//! when somebody says so whom no incident makes suffer: the callee itself, or another caller; or when they went well
-//! while the incidents that make the caller suffer were young, as trouble spreads within seconds.
+//! fail or are late then tell nothing of the callee. They do when somebody says so whom no incident makes suffer, another
+//! caller or the callee itself, be it by its silence; or when they went well while the incidents that make the caller
+//! suffer were young, as trouble spreads within seconds.
 
 use super::Engine;
 use super::looks::Stretch;
 use super::ongoing::{Ongoing, is_at};
-use epicenter_detect::{Place, Signal, Spot, Symptom};
-use epicenter_graph::{Callee, Dimension, NameId, Window};
+use epicenter_detect::{Place, Spot, Symptom};
+use epicenter_graph::{Callee, Dimension, NameId};
 use std::collections::BTreeSet;
 
 impl Engine {
@@ -23,18 +23,13 @@ impl Engine {
     ) -> Vec<Symptom> {
         let outside = symptoms.iter().filter(|symptom| !is_at(symptom.place, others));
         let outside: Vec<Symptom> = outside.copied().collect();
-        let callers = Callers {
-            usual: self.baseline.total(),
-            others,
-        };
-        let own: BTreeSet<NameId> = outside.iter().filter_map(|symptom| callers.own(symptom)).collect();
+        let own: BTreeSet<NameId> = outside.iter().filter_map(|symptom| own(symptom, others)).collect();
         let is_apart = |symptom: &Symptom| {
-            let (callee, cutting) = callers.who_may_cut(symptom);
-            let mut open = self.ongoing.iter().chain(followed);
-            // Trouble spreads while an incident is young.
-            let mut began_later =
-                |callee| open.all(|one| !one.touched.contains(&callee) || !one.makes_suffer(&cutting));
-            callee.is_none_or(|callee| own.contains(&callee) || began_later(callee))
+            cut(symptom, others).is_none_or(|(caller, callee)| {
+                let mut open = self.ongoing.iter().chain(followed);
+                // Trouble spreads while an incident is young.
+                own.contains(&callee) || open.all(|one| !one.touched.contains(&callee) || !one.makes_suffer(caller))
+            })
         };
         outside.iter().filter(|symptom| is_apart(symptom)).copied().collect()
     }
@@ -60,44 +55,25 @@ impl Engine {
     }
 }
 
-/// Who calls whom, and whom open incidents make suffer.
-struct Callers<'a> {
-    usual: &'a Window,
-    others: &'a BTreeSet<NameId>,
+/// The service of which a symptom tells, though others suffer from something else.
+fn own(symptom: &Symptom, others: &BTreeSet<NameId>) -> Option<NameId> {
+    match symptom.place {
+        Place::Operation(key) => Some(key.service),
+        Place::Service(service) => Some(service),
+        Place::Edge(key) => match key.callee {
+            Callee::Service(callee) => (!others.contains(&key.caller)).then_some(callee),
+            Callee::Peer(..) => Some(key.caller),
+        },
+    }
 }
 
-impl Callers<'_> {
-    /// The service of which a symptom tells, whoever suffers elsewhere.
-    fn own(&self, symptom: &Symptom) -> Option<NameId> {
-        match symptom.place {
-            Place::Operation(key) => Some(key.service),
-            Place::Service(service) => (symptom.signal != Signal::Silence).then_some(service),
-            Place::Edge(key) => match key.callee {
-                Callee::Service(callee) => (!self.others.contains(&key.caller)).then_some(callee),
-                Callee::Peer(..) => Some(key.caller),
-            },
-        }
-    }
-
-    /// The service at which a symptom may be that those who suffer do not call it as ever, and who they are; none where
-    /// that cannot be.
-    fn who_may_cut(&self, symptom: &Symptom) -> (Option<NameId>, BTreeSet<NameId>) {
-        match symptom.place {
-            Place::Edge(key) => match key.callee {
-                Callee::Service(callee) if self.others.contains(&key.caller) => (Some(callee), [key.caller].into()),
-                _ => (None, BTreeSet::new()),
-            },
-            Place::Service(service) if symptom.signal == Signal::Silence => {
-                let calls = self
-                    .usual
-                    .edges
-                    .keys()
-                    .filter(|key| key.callee == Callee::Service(service));
-                let callers: BTreeSet<NameId> = calls.map(|key| key.caller).collect();
-                let all_suffer = !callers.is_empty() && callers.is_subset(self.others);
-                (all_suffer.then_some(service), callers)
-            }
-            _ => (None, BTreeSet::new()),
-        }
+/// Who suffers and may cut its calls, and the service that it calls; none where nobody does.
+fn cut(symptom: &Symptom, others: &BTreeSet<NameId>) -> Option<(NameId, NameId)> {
+    match symptom.place {
+        Place::Edge(key) if others.contains(&key.caller) => match key.callee {
+            Callee::Service(callee) => Some((key.caller, callee)),
+            Callee::Peer(..) => None,
+        },
+        _ => None,
     }
 }

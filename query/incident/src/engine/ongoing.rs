@@ -142,9 +142,9 @@ impl Ongoing {
         }
     }
 
-    /// Whether its culprit may make one of these services suffer, or that of one that turned out to be this one.
-    pub(super) fn makes_suffer(&self, services: &BTreeSet<NameId>) -> bool {
-        !self.related.is_disjoint(services) || !self.merged.is_disjoint(services)
+    /// Whether its culprit may make a service suffer, or that of one that turned out to be this one.
+    pub(super) fn makes_suffer(&self, service: NameId) -> bool {
+        self.related.contains(&service) || self.merged.contains(&service)
     }
 
     /// How long it must be calm for that to be no chance: what shows itself in a share f of the windows only, because little
