@@ -185,10 +185,7 @@ impl Window {
                 mine.merge(stats);
             }
         });
-        let is_ordered = !has_room(self.dimensions.len(), other.dimensions.len()) || !self.has_room_for_values(other);
-        for_each(&other.dimensions, is_ordered, |key, stats| {
-            self.add_dimension(key, stats)
-        });
+        self.add_dimensions(other);
         let is_ordered = !has_room(self.flows.len(), other.flows.len());
         for_each(&other.flows, is_ordered, |key, stats| {
             if let Some(mine) = self.flow(key) {
@@ -196,6 +193,27 @@ impl Window {
             }
         });
         self.accounts.merge(other.accounts);
+    }
+
+    /// Adds what another window says of copies, versions and machines, and of how many requests each of those seen stands for.
+    pub fn merge_dimensions(&mut self, other: &Self) {
+        self.spans += other.spans;
+        let has_room = |mine: usize, more: usize| mine + more <= KEYS_MAX;
+        for_each(&other.ops, !has_room(self.ops.len(), other.ops.len()), |key, stats| {
+            if let Some(mine) = self.op(key) {
+                mine.entries += stats.entries;
+                mine.weighed.merge(stats.weighed);
+            }
+        });
+        self.add_dimensions(other);
+        self.accounts.merge(other.accounts);
+    }
+
+    fn add_dimensions(&mut self, other: &Self) {
+        let has_room = self.dimensions.len() + other.dimensions.len() <= KEYS_MAX && self.has_room_for_values(other);
+        for_each(&other.dimensions, !has_room, |key, stats| {
+            self.add_dimension(key, stats)
+        });
     }
 
     /// Whether no dimension can come to have too many values.

@@ -7,6 +7,7 @@
 mod answer;
 mod apart;
 mod beside;
+mod doubt;
 mod looks;
 mod ongoing;
 mod recorded;
@@ -21,6 +22,7 @@ use crate::onset::Onset;
 use crate::review;
 use crate::slots::{Slot, Slots};
 use beside::Beside;
+use doubt::Doubt;
 use epicenter_detect::{Baseline, Signal, Symptom, symptoms};
 use epicenter_graph::{Builder, GraphSnapshot, Window};
 use epicenter_schema::{DurationNs, SpanBatch, SpanRef, Timestamp};
@@ -42,6 +44,7 @@ pub struct Engine {
     learning: Learning,
     /// For how long nothing was learned of any window in which no incident was open.
     held_up: DurationNs,
+    doubt: Doubt,
     recent: Recent,
     slots: Slots,
     /// Windows of the last looks with their symptoms' presence, the newest last.
@@ -79,6 +82,7 @@ impl Engine {
             config,
             baseline: Baseline::default(),
             held_up: DurationNs(0),
+            doubt: Doubt::default(),
             recent: Recent::default(),
             last: Vec::new(),
             fresh: Timestamp(i64::MIN),

@@ -43,11 +43,11 @@ pub(crate) fn narrow(scene: &Scene<'_>, channel: Channel, diagnosis: &mut Diagno
         length,
         ..*scene
     });
-    let scenes = || std::iter::once(*scene).chain(whole);
-    // A machine that is gone takes a copy of the suspect with it, which alone is seen to be gone sooner.
-    if !scenes().any(|scene| fallen::machine(&scene, diagnosis)) {
-        scenes().any(|scene| narrow_by(&scene, channel, diagnosis));
-    }
+    // A machine that is gone takes a copy of the suspect with it, which alone is seen to be gone sooner. What was taken out of
+    // service since it began is gone too, and says nothing where the windows that show it name something.
+    std::iter::once(*scene)
+        .chain(whole)
+        .any(|scene| fallen::machine(&scene, diagnosis) || narrow_by(&scene, channel, diagnosis));
 }
 
 /// False when nothing is found.
@@ -225,101 +225,4 @@ fn worst(scene: &Scene<'_>, service: NameId, dimension: Dimension, channel: Chan
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::stage::{LENGTH, Stage, accused};
-
-    fn worst_node(stage: &Stage, service: &str) -> Option<String> {
-        let scene = stage.scene();
-        let worst = worst(&scene, stage.id(service), Dimension::Node, Channel::Latency)?;
-        Some(scene.name(worst.value).to_owned())
-    }
-
-    #[test]
-    fn few_bad_requests_are_enough_and_few_good_ones_are_not() {
-        let worst_copy = |of: [(&str, u64, u64); 2]| {
-            let mut stage = Stage::default();
-            for (copy, entries, complaints) in of {
-                let stats = stage.dimension("cart", Dimension::Instance, copy);
-                (stats.entries, stats.own_complaints) = (entries, complaints);
-            }
-            let (scene, cart) = (stage.scene(), stage.id("cart"));
-            let worst = worst(&scene, cart, Dimension::Instance, Channel::Faults)?;
-            Some(scene.name(worst.value).to_owned())
-        };
-        assert_eq!(worst_copy([("a", 4, 4), ("b", 100, 1)]).as_deref(), Some("a"));
-        assert_eq!(worst_copy([("a", 3, 1), ("b", 100, 0)]), None, "chance");
-        assert_eq!(
-            worst_copy([("a", 100, 20), ("b", 3, 0)]),
-            None,
-            "nothing is known of the other"
-        );
-    }
-
-    #[test]
-    fn a_version_that_came_lately_is_new() {
-        let evidence = |periods_with_it: usize| {
-            let mut stage = Stage::default();
-            let requests = |stage: &mut Stage, version: &str, complaints| {
-                let stats = stage.dimension("cart", Dimension::Version, version);
-                (stats.entries, stats.own_complaints) = (50, complaints);
-            };
-            for period in 0..40 {
-                requests(&mut stage, "v1", 0);
-                if period + periods_with_it >= 40 {
-                    requests(&mut stage, "v2", 2);
-                }
-                stage.rest();
-            }
-            requests(&mut stage, "v1", 0);
-            requests(&mut stage, "v2", 40);
-            new_version(&stage.scene(), stage.id("cart"), Channel::Faults).map(|evidence| evidence.kind)
-        };
-        assert_eq!(evidence(0).as_deref(), Some("version"));
-        assert_eq!(evidence(6).as_deref(), Some("version"), "a minute");
-        assert_eq!(evidence(30), None, "five minutes");
-    }
-
-    /// Scenario: the windows in which it shows hold two requests of the bad copy, all since it began hold six.
-    /// Guarantees: it is named by all of it.
-    #[test]
-    fn a_copy_that_is_seldom_heard_is_named_by_all_since_it_began() {
-        let mut stage = Stage::default();
-        let requests = |stage: &mut Stage, copy: &str, entries: u64, ms: u64| {
-            let stats = stage.dimension("cart", Dimension::Instance, copy);
-            stats.entries += entries;
-            stats.self_ns += entries * ms * 1_000_000;
-        };
-        requests(&mut stage, "a", 6, 900);
-        requests(&mut stage, "b", 20, 5);
-        let whole = std::mem::take(&mut stage.window);
-        requests(&mut stage, "a", 2, 900);
-        requests(&mut stage, "b", 9, 5);
-        let named = |whole: Option<&Window>| {
-            let mut diagnosis = accused(Entity::service("cart"));
-            diagnosis.cause.kind = CauseKind::Slow;
-            let whole = whole.map(|window| (window, LENGTH));
-            let scene = Scene { whole, ..stage.scene() };
-            narrow(&scene, Channel::Latency, &mut diagnosis);
-            diagnosis.suspects[0].entity.name.clone()
-        };
-        assert_eq!(named(None).to_string(), "cart");
-        assert_eq!(named(Some(&whole)).to_string(), "a");
-    }
-
-    #[test]
-    fn what_takes_no_time_is_nowhere_worse() {
-        let mut stage = Stage::default();
-        for (service, node, us) in [
-            ("ingress", "n1", 0),
-            ("ingress", "n2", 1),
-            ("cart", "n1", 900),
-            ("cart", "n2", 90_000),
-        ] {
-            let stats = stage.dimension(service, Dimension::Node, node);
-            (stats.entries, stats.self_ns) = (100, 100 * us * 1_000);
-        }
-        assert_eq!(worst_node(&stage, "ingress"), None);
-        assert_eq!(worst_node(&stage, "cart").as_deref(), Some("n2"));
-    }
-}
+mod tests;

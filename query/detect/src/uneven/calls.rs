@@ -2,10 +2,8 @@
 
 use super::{FAILING_MIN, FAILING_USUAL, Hits, Spot, USUAL_MIN, Uneven};
 use crate::Baseline;
-use crate::sampling::thinning;
 use crate::stats::{excess_of_count, excess_of_share, lack_of_count};
 use epicenter_graph::{Callee, Dimension, DimensionKey, NameId, Window};
-use epicenter_schema::DurationNs;
 use std::collections::BTreeMap;
 
 /// Services that must be silent together on a machine.
@@ -17,16 +15,9 @@ const EITHER_NATS: f64 = 6.0;
 /// Calls without an answer that are usual at least.
 const UNANSWERED_USUAL: f64 = 0.5;
 
-pub(super) fn unanswered(
-    windows: &[&Window],
-    sum: &Window,
-    step: DurationNs,
-    baseline: &Baseline,
-    found: &mut Vec<Uneven>,
-) {
+/// Of windows, their sum and how long they are in units of the rest.
+pub(super) fn unanswered(windows: &[&Window], sum: &Window, scale: f64, baseline: &Baseline, found: &mut Vec<Uneven>) {
     let rest = baseline.total();
-    let seconds = step.as_secs_f64() * windows.len() as f64;
-    let scale = seconds / baseline.seconds().max(1e-9) * thinning(sum, rest);
     let callee = |callee: Callee| match callee {
         Callee::Service(service) => Some(service),
         Callee::Peer(..) => None,

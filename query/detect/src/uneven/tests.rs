@@ -50,8 +50,12 @@ impl Stage {
     }
 
     fn found(&self) -> Vec<Uneven> {
+        self.found_in(self.windows.len())
+    }
+
+    fn found_in(&self, look: usize) -> Vec<Uneven> {
         let windows: Vec<&Window> = self.windows.iter().collect();
-        uneven(&windows, STEP, &self.baseline)
+        uneven(&windows, look, STEP, &self.baseline)
     }
 
     fn certain(&self) -> Vec<Spot> {
@@ -183,4 +187,93 @@ fn calls_without_an_answer_add_up_over_the_windows() {
     stage.windows = windows;
     let cart = Spot::Callee(stage.names.intern("cart"));
     assert_eq!(stage.certain(), [cart]);
+}
+
+/// The same copies; at rest as told by `rest`, then as told by `now`: milliseconds and whether it fails, by copy and window.
+fn shifts(
+    rest: impl Fn(&str, usize) -> (u64, bool),
+    windows: usize,
+    now: impl Fn(&str, usize) -> Option<(u64, bool)>,
+) -> Stage {
+    let mut stage = Stage::default();
+    for number in 0..48 {
+        let mut window = Window::default();
+        for copy in COPIES {
+            let (ms, fails) = rest(copy, number);
+            stage.request(&mut window, ("cart", Dimension::Instance, copy), ms, fails);
+        }
+        stage.baseline.push(window, STEP);
+    }
+    for number in 0..windows {
+        let mut window = Window::default();
+        for copy in ["a", "b", "c", "d"] {
+            if let Some((ms, fails)) = now(copy, number) {
+                stage.request(&mut window, ("cart", Dimension::Instance, copy), ms, fails);
+            }
+        }
+        stage.windows.push(window);
+    }
+    stage
+}
+
+#[test]
+fn a_copy_that_always_fails_so_much() {
+    let flaky = |copy: &str, number: usize| (5, copy == "a" && number % 3 == 0);
+    let known = |copy: &str| COPIES.contains(&copy);
+    let usual = shifts(flaky, 24, |copy, number| known(copy).then(|| flaky(copy, number)));
+    assert!(usual.found().is_empty(), "{:?}", usual.found());
+    let mut worse = shifts(flaky, 24, |copy, _| known(copy).then_some((5, copy == "a")));
+    let spot = Spot::Part(worse.key("cart", Dimension::Instance, "a"));
+    assert_eq!(worse.certain(), [spot]);
+}
+
+#[test]
+fn a_new_copy_may_warm_up_and_is_found_when_it_stays_slow() {
+    let slow_for = |slow: usize| {
+        let now = move |copy: &str, number: usize| match copy {
+            "d" => (number >= 3).then_some((if number < 3 + slow { 900 } else { 5 }, false)),
+            _ => Some((5, false)),
+        };
+        shifts(|_, _| (5, false), 24, now)
+    };
+    for look in [6, 12, 24] {
+        let mut warms = slow_for(24);
+        warms.windows.truncate(17);
+        assert!(warms.found_in(look).is_empty(), "{look}: {:?}", warms.found_in(look));
+    }
+    assert!(slow_for(12).found().is_empty());
+    let mut stays = slow_for(24);
+    let spot = Spot::Part(stays.key("cart", Dimension::Instance, "d"));
+    assert_eq!(stays.certain(), [spot]);
+}
+
+#[test]
+fn a_copy_that_was_silent_before_is_new() {
+    let after = |silence: usize| {
+        let now = move |copy: &str, number: usize| match copy {
+            "a" if number < 4 => Some((5, false)),
+            "a" => (number >= 4 + silence).then_some((900, false)),
+            "d" => None,
+            _ => Some((5, false)),
+        };
+        shifts(|_, _| (5, false), 18, now)
+    };
+    for look in [6, 12, 24] {
+        assert!(after(6).found_in(look).is_empty(), "{look}");
+        assert!(!after(0).found_in(look).is_empty(), "{look}");
+    }
+}
+
+#[test]
+fn work_that_moves_to_another_copy_makes_nobody_slow() {
+    // A job of 300 ms runs in every window, on the leader.
+    let job = |leader: &'static str, works: u64| move |copy: &str| (if copy == leader { works } else { 5 }, false);
+    let now = |leader: &'static str, works: u64| {
+        let job = job(leader, works);
+        move |copy: &str, _: usize| COPIES.contains(&copy).then(|| job(copy))
+    };
+    let rest = job("a", 300);
+    let moved = shifts(|copy, _| rest(copy), 24, now("b", 300));
+    assert!(moved.found().is_empty(), "{:?}", moved.found());
+    assert!(!shifts(|copy, _| rest(copy), 24, now("b", 900)).found().is_empty());
 }

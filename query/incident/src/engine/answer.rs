@@ -54,7 +54,7 @@ impl Engine {
     }
 
     fn diagnose_anew(&self, ongoing: &Ongoing, explained: Option<&BTreeSet<NameId>>) -> Option<Diagnosis> {
-        let whole = Some((&ongoing.whole.0, ongoing.whole.1));
+        let whole = ongoing.whole.as_ref().map(|(window, length)| (window, *length));
         let scene = self.scene(&ongoing.window, ongoing.length, explained);
         self.diagnose_within(Scene { whole, ..scene })
     }

@@ -19,7 +19,7 @@ const THIN_SPANS_MAX: u64 = 10_000;
 /// Surprise that the last window must add to what several windows show.
 const STILL_NATS: f64 = 3.0;
 /// Windows added up of the places that are shaken, and places at most, the most shaken first.
-const LONG_WINDOWS: usize = 24;
+pub(super) const LONG_WINDOWS: usize = 24;
 const LONG_LOOKS: [usize; 3] = [LONG_WINDOWS, LONG_WINDOWS / 2, LONG_WINDOWS / 4];
 const PLACES_MAX: usize = 64;
 /// Surprise that the last window must have there: that of one late request.
@@ -106,26 +106,34 @@ impl Engine {
 
     /// What is uneven in the last 30, 60 and 120 s where hardly anything passes, the strongest first.
     pub(super) fn uneven_look(&self) -> Vec<Stretch> {
-        let spans: u64 = self.latest(LOOK_WINDOWS_MAX).map(|(_, window)| window.spans).sum();
-        if spans > THIN_SPANS_MAX || self.baseline.seconds() < self.window().as_secs_f64() * LONG_WINDOWS as f64 {
+        if !self.is_thin() || self.baseline.seconds() < self.window().as_secs_f64() * LONG_WINDOWS as f64 {
             return Vec::new();
         }
-        let looks = LONG_LOOKS.into_iter().flat_map(|look| self.uneven_in(look));
+        let mut latest: Vec<&(Timestamp, Window)> = self.latest(LONG_WINDOWS).collect();
+        latest.reverse();
+        let looks = LONG_LOOKS.into_iter().flat_map(|look| self.uneven_in(&latest, look));
         let mut found: Vec<Stretch> = looks.collect();
         found.sort_by(|a, b| b.what.nats.total_cmp(&a.what.nats));
         found
     }
 
+    /// Whether hardly anything passes, now and at rest: a big system of which little is heard is no small one.
+    pub(super) fn is_thin(&self) -> bool {
+        let spans: u64 = self.latest(LOOK_WINDOWS_MAX).map(|(_, window)| window.spans).sum();
+        let look = self.window().as_secs_f64() * LOOK_WINDOWS_MAX as f64;
+        let usual = self.baseline.total().spans as f64 / self.baseline.seconds().max(1e-9) * look;
+        spans <= THIN_SPANS_MAX && usual <= THIN_SPANS_MAX as f64
+    }
+
     /// The same of so many of the last windows. What the last third of them does not show is over.
-    fn uneven_in(&self, windows: usize) -> Vec<Stretch> {
-        let mut latest: Vec<&(Timestamp, Window)> = self.latest(windows).collect();
-        latest.reverse();
+    fn uneven_in(&self, latest: &[&(Timestamp, Window)], look: usize) -> Vec<Stretch> {
         let windows: Vec<&Window> = latest.iter().map(|(_, window)| window).collect();
-        let mut found = uneven(&windows, self.window(), &self.baseline);
-        found.retain(|one| 3 * (one.until + 1) >= 2 * windows.len());
+        let mut found = uneven(&windows, look, self.window(), &self.baseline);
+        let looked = &latest[latest.len().saturating_sub(look)..];
+        found.retain(|one| 3 * (one.until + 1) >= 2 * looked.len());
         let stretch = |what: Uneven| Stretch {
-            first: latest[what.since].0,
-            last: latest[what.until].0,
+            first: looked[what.since].0,
+            last: looked[what.until].0,
             what,
         };
         found.into_iter().map(stretch).collect()

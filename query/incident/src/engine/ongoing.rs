@@ -32,8 +32,9 @@ pub(super) struct Ongoing {
     /// The windows with symptoms as one, and how long they are together.
     pub(super) window: Window,
     pub(super) length: DurationNs,
-    /// All windows since it began, and how long they are.
-    pub(super) whole: (Window, DurationNs),
+    /// What all windows while it was young say of copies, versions and machines, and how long they are; where hardly anything
+    /// passes.
+    pub(super) whole: Option<(Window, DurationNs)>,
     /// What was beyond doubt at some time: only there a lesser symptom says that it goes on.
     pub(super) marks: Vec<(Signal, Place)>,
     /// Copies, versions and machines that were bad beyond doubt.
@@ -69,7 +70,7 @@ impl Ongoing {
         Self {
             id,
             number: 0,
-            whole: (window.clone(), length),
+            whole: None,
             window,
             length,
             marks: Vec::new(),

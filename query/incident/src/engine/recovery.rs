@@ -5,9 +5,11 @@
 //! during the incident: so many bad ones were to be expected. When that is enough at half of the places for none to be no chance, it is over; or when
 //! nobody came by for long.
 
+use super::Engine;
 use super::ongoing::{CHANCE_NATS, Ongoing};
-use epicenter_detect::{Baseline, Place, Signal};
+use epicenter_detect::{Baseline, Place, Signal, surges};
 use epicenter_graph::{Sketch, Window};
+use epicenter_localize::CauseKind;
 
 /// Windows after which an incident is over though hardly anybody tried again.
 const UNTRIED_WINDOWS_MAX: u32 = 36;
@@ -47,6 +49,22 @@ impl Ongoing {
             .iter()
             .filter(|expected| **expected >= CHANCE_NATS);
         self.recovery.windows >= UNTRIED_WINDOWS_MAX || 2 * enough.count() >= self.marks.len()
+    }
+}
+
+impl Engine {
+    /// A surge is not over while far more arrives than at rest, however well it is borne.
+    pub(super) fn still_surges(&self, id: &str, window: &Window) -> bool {
+        let surging = self
+            .known(id)
+            .filter(|incident| incident.cause.kind == CauseKind::TrafficSurge);
+        let Some(entry) = surging.and_then(|incident| incident.suspects.first()) else {
+            return false;
+        };
+        let names = self.builder.names();
+        let now = surges(window, self.window(), &self.baseline, names);
+        now.iter()
+            .any(|surge| names.get(surge.op.service).as_ref() == entry.entity.name)
     }
 }
 

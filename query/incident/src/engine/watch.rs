@@ -4,22 +4,20 @@
 //! first culprit, what that one explains is taken away, and the rest, if it lasts and is beyond doubt, is an incident of
 //! its own.
 
+use super::doubt::{DOUBT_NATS, DROP_NATS, Doubt};
+use super::looks::Stretch;
 use super::ongoing::Ongoing;
 use super::{Engine, nanoseconds};
 use crate::incident::{Change, Incident, State};
 use epicenter_detect::sampling::thinning;
-use epicenter_detect::{Baseline, Symptom, surges};
+use epicenter_detect::{Baseline, Symptom};
 use epicenter_graph::{NameId, Window};
-use epicenter_localize::{CauseKind, Diagnosis, Scene, diagnose, related, restrict};
+use epicenter_localize::{Diagnosis, Scene, diagnose, related, restrict};
 use epicenter_schema::{DurationNs, Timestamp};
 use std::collections::BTreeSet;
 
 /// Incidents remembered; the oldest is forgotten.
 const INCIDENTS_MAX: usize = 200;
-/// Surprise of several windows together from which nothing is learned: what is taken for rest must not hold it.
-const DOUBT_NATS: f64 = 6.0;
-/// The same from which what is in hand is not learned either.
-const DROP_NATS: f64 = 10.0;
 /// Windows after the opening in which the answer is looked at again each time.
 const SETTLING_WINDOWS: u64 = 24;
 /// After that, each so many windows.
@@ -30,8 +28,9 @@ const HEARD_MIN: f64 = 0.3;
 impl Engine {
     /// Judges the last window: opens, follows and closes incidents, or learns.
     pub(super) fn judge(&mut self, start: Timestamp, alone: &[Symptom], shaken: bool, changes: &mut Vec<Change>) {
+        let uneven = self.uneven_look();
         if self.ongoing.is_empty() {
-            self.watch(start, alone, shaken, changes);
+            self.watch(start, alone, shaken, &uneven, changes);
             return;
         }
         let mut at = 0;
@@ -40,7 +39,7 @@ impl Engine {
             let mut others = self.explained_by_others(Some(at));
             let mut ongoing = self.ongoing.remove(at);
             others.extend(&ongoing.elsewhere);
-            self.follow(&mut ongoing, start, alone, &others, changes);
+            self.follow(&mut ongoing, start, alone, &uneven, &others, changes);
             self.ongoing.insert(at, ongoing);
             at += 1;
         }
@@ -78,25 +77,39 @@ impl Engine {
     }
 
     /// No incident is open: opens one, or learns.
-    fn watch(&mut self, start: Timestamp, alone: &[Symptom], shaken: bool, changes: &mut Vec<Change>) {
+    fn watch(
+        &mut self,
+        start: Timestamp,
+        alone: &[Symptom],
+        shaken: bool,
+        uneven: &[Stretch],
+        changes: &mut Vec<Change>,
+    ) {
         let step = self.window();
         let alone = self.opening(alone.to_vec());
         let long = self.long_look();
-        let uneven = self.uneven_look();
-        let doubt = long.first().map_or(0.0, |symptom| symptom.nats);
-        let doubt = uneven.first().map_or(doubt, |one| doubt.max(one.what.nats));
-        if let Some(first) = self.opens(&alone, &long, &uneven) {
+        let is_long = long.first().map_or(0.0, |symptom| symptom.nats);
+        let is_uneven = uneven.first().map_or(0.0, |one| one.what.nats);
+        let doubt = self.doubt.take(is_long, is_uneven);
+        let mut is_opening = false;
+        if let Some(first) = self.opens(&alone, &long, uneven) {
             let (window, count) = self.recent.between(first, start + step);
             let length = DurationNs(count as i64 * step.0);
             if let Some(diagnosis) = self.diagnose(&window, length, None) {
                 self.learning.drop_in_hand();
+                self.doubt = Doubt::default();
                 self.open((first, start), window, length, diagnosis, &alone, changes);
                 if let Some(mut ongoing) = self.ongoing.pop() {
-                    ongoing.mark_spots(&self.uneven_of(&ongoing), self.config.surprise_nats);
+                    ongoing.mark_spots(&self.uneven_of(&ongoing, uneven), self.config.surprise_nats);
                     self.ongoing.push(ongoing);
                 }
                 return;
             }
+            // What is uneven alone and says nothing is in doubt for a while only.
+            is_opening = self.opens(&alone, &long, &[]).is_some();
+        }
+        if is_opening {
+            // Nobody to name.
         } else if doubt >= DROP_NATS {
             self.learning.drop_in_hand();
         } else if !shaken
@@ -108,18 +121,6 @@ impl Engine {
             return;
         }
         self.hold_up(start + step);
-    }
-
-    /// Nothing was learned of a window though no incident is open: there is doubt, or nobody who could be named. When that
-    /// lasts as long as an incident may, it is the new rest.
-    fn hold_up(&mut self, end: Timestamp) {
-        self.held_up.0 += self.window().0;
-        if self.held_up >= nanoseconds(self.config.give_up) {
-            self.held_up = DurationNs(0);
-            self.learning.drop_in_hand();
-            self.baseline = Baseline::default();
-            self.look_no_further_than(end);
-        }
     }
 
     pub(super) fn open(
@@ -148,7 +149,13 @@ impl Engine {
             self.incidents.remove(over.unwrap_or(0));
         }
         let together = self.symptoms(&window, length);
+        let whole = self.is_thin().then(|| {
+            let mut whole = Window::default();
+            whole.merge_dimensions(&window);
+            (whole, length)
+        });
         let mut ongoing = Ongoing::new(incident.id.clone(), window, length, related, detected);
+        ongoing.whole = whole;
         ongoing.number = self.counters.incidents;
         ongoing.mark(&together, self.config.surprise_nats, &others);
         ongoing.mark(alone, self.config.surprise_nats, &others);
@@ -164,6 +171,7 @@ impl Engine {
         ongoing: &mut Ongoing,
         start: Timestamp,
         alone: &[Symptom],
+        uneven: &[Stretch],
         others: &BTreeSet<NameId>,
         changes: &mut Vec<Change>,
     ) {
@@ -171,7 +179,7 @@ impl Engine {
         ongoing.age += 1;
         ongoing.spread(alone);
         ongoing.mark(alone, self.config.surprise_nats, others);
-        let uneven = self.uneven_of(ongoing);
+        let uneven = self.uneven_of(ongoing, uneven);
         ongoing.mark_spots(&uneven, self.config.surprise_nats);
         let shaken = ongoing.is_shaken_by(alone, others)
             || ongoing.is_shaken_by(&self.still(ongoing), others)
@@ -181,8 +189,10 @@ impl Engine {
         let rest = self.baseline.total();
         let usual = rest.spans as f64 / seconds * step.as_secs_f64() * thinning(window, rest);
         let heard = window.spans as f64 >= HEARD_MIN * usual;
-        ongoing.whole.0.merge(window);
-        ongoing.whole.1.0 += step.0;
+        if let Some((whole, length)) = ongoing.whole.as_mut().filter(|_| ongoing.age <= SETTLING_WINDOWS) {
+            whole.merge_dimensions(window);
+            length.0 += step.0;
+        }
         if shaken {
             ongoing.window.merge(window);
             ongoing.length.0 += step.0;
@@ -237,20 +247,6 @@ impl Engine {
 
     pub(super) fn incident(&mut self, id: &str) -> Option<&mut Incident> {
         self.incidents.iter_mut().rev().find(|incident| incident.id == id)
-    }
-
-    /// A surge is not over while far more arrives than at rest, however well it is borne.
-    fn still_surges(&self, id: &str, window: &Window) -> bool {
-        let surging = self
-            .known(id)
-            .filter(|incident| incident.cause.kind == CauseKind::TrafficSurge);
-        let Some(entry) = surging.and_then(|incident| incident.suspects.first()) else {
-            return false;
-        };
-        let names = self.builder.names();
-        let now = surges(window, self.window(), &self.baseline, names);
-        now.iter()
-            .any(|surge| names.get(surge.op.service).as_ref() == entry.entity.name)
     }
 
     pub(super) fn related(&self, window: &Window, length: DurationNs, diagnosis: &Diagnosis) -> BTreeSet<NameId> {

@@ -22,3 +22,16 @@ fn a_rare_request_that_turns_slow_adds_up() {
     );
     assert_eq!(run.engine.incidents()[0].state, State::Resolved);
 }
+
+/// Scenario: one copy in three of something that is asked once a second turns slow: every third request, whoever calls.
+/// Guarantees: it opens an incident that names the copy, goes on as long as it lasts, and is over after.
+#[test]
+fn a_copy_that_is_uneven_opens_an_incident() {
+    let mut world = shop_and_batch();
+    world.rare = Some(("batch", 1));
+    let run = live(world, 5, &[Fault::SlowPod("batch", 0, 100.0)], 0);
+    check_answer(&run, (EntityKind::Instance, "batch-0"), CauseKind::Infrastructure);
+    assert!(run.opened_after() <= 60, "opened after {} s", run.opened_after());
+    let since = run.resolved_after();
+    assert!((20..=60).contains(&since), "resolved after {since} s");
+}
