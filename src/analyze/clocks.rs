@@ -2,32 +2,33 @@
 //!
 //! A file does not say when its spans were received, but a stretch of it can be read ahead. Calls between machines tell how
 //! far their clocks are apart ([`super::pairs`]), within milliseconds and in whatever order the file is: whoever is more
-//! than a second from the middle of all is moved there. It matters that all are: a trace is counted where the last of its
-//! spans ended, so one clock that is half a minute ahead puts a fault there that begins with the others' spans.
+//! than a second from the middle of those it is joined with by calls is moved there. It matters that all are: a trace is
+//! counted where the last of its spans ended, so one clock that is half a minute ahead puts a fault there that begins with
+//! the others' spans.
 //!
 //! Machines that call nobody else, and the time between groups that do not call one another, are told by the order of
-//! the file, which is that in which spans were received. Each machine's batches end at some distance from the time that all
-//! machines together have come to; where that distance is more than half a minute and stays the same, the clock is off. A
-//! distance that changes is a file in another order, whose clocks are believed.
+//! the file, which is that in which spans were received. What each machine has in a batch ends at some distance from the
+//! time that all machines together have come to; where that distance is more than half a minute and stays the same, the
+//! clock is off. A distance that changes is a file in another order, whose clocks are believed.
 //!
 //! The common time: the median of what each machine's own distance makes of the last batches. Where it is far behind the
 //! newest of them, because batches are rare, the order says nothing.
+
+mod ahead;
+
+pub(super) use self::ahead::Corrected;
 
 use super::pairs::{self, machine_of};
 use super::read::middle_end;
 use epicenter_schema::{DurationNs, SpanBatch, SpanRef, Timestamp};
 use std::collections::{HashMap, VecDeque};
 
-/// Batches read ahead, and spans in them.
-const AHEAD_BATCHES_MAX: usize = 4_096;
-const AHEAD_SPANS_MAX: usize = 100_000;
 /// Machines that are told apart; the clocks of more are believed.
 const MACHINES_MAX: usize = 10_000;
 /// Distances within which they are the same: spans are sent in batches.
 const SAME: i64 = 15_000_000_000;
-/// Distances up to this are no wrong clock, where the order of the file tells; where calls do, up to that.
+/// Distances up to this are no wrong clock, where the order of the file tells.
 const RIGHT: i64 = 30_000_000_000;
-const RIGHT_BY_CALLS: i64 = 1_000_000_000;
 /// Batches of a machine before its clock is called wrong, and how long a clock that calls told of must be somewhere else
 /// before it was set.
 const BATCHES_MIN: u32 = 3;
@@ -44,32 +45,32 @@ struct Machine {
     least: i64,
     most: i64,
     batches: u32,
-    /// Whether calls tell the distance.
-    by_calls: bool,
+    /// How far it is off, where calls tell.
+    by_calls: Option<i64>,
     /// Where its last batches are far from there: the first such distance, since when, and how many.
     astray: Option<(i64, i64, u32)>,
 }
 
 impl Machine {
     fn is_steady(&self) -> bool {
-        self.batches >= BATCHES_MIN && self.most - self.least <= SAME
+        self.batches >= BATCHES_MIN && self.most.saturating_sub(self.least) <= SAME
     }
 
-    /// Takes note of a distance, while time has come to `now`.
-    fn note(&mut self, distance: i64, now: i64) {
+    /// Takes note of a distance, while time has come to `now`, or, where that is late, to nobody knows when.
+    fn note(&mut self, distance: i64, now: i64, is_late: bool) {
         self.batches = self.batches.saturating_add(1);
-        if !self.by_calls {
+        if self.by_calls.is_none() {
             self.least = self.least.min(distance);
             self.most = self.most.max(distance);
-        } else if (distance - self.distance).abs() <= RIGHT {
+        } else if is_late || is_near(distance, self.distance, RIGHT) {
             self.astray = None;
         } else {
             let (first, since, count) = match self.astray {
-                Some(same) if (distance - same.0).abs() <= SAME => same,
+                Some(same) if is_near(distance, same.0, SAME) => same,
                 _ => (distance, now, 0),
             };
             self.astray = Some((first, since, count + 1));
-            if count + 1 >= BATCHES_MIN && now - since >= SET {
+            if count + 1 >= BATCHES_MIN && now.saturating_sub(since) >= SET {
                 // It was set: from now on the order tells.
                 *self = Self::new(first);
                 self.batches = count + 1;
@@ -83,7 +84,7 @@ impl Machine {
             least: distance,
             most: distance,
             batches: 0,
-            by_calls: false,
+            by_calls: None,
             astray: None,
         }
     }
@@ -94,9 +95,12 @@ impl Machine {
 pub(super) struct Clocks {
     machines: HashMap<String, Machine>,
     recent: VecDeque<i64>,
+    batches: u32,
     /// The common time, by the clock of the first machine, and how far that one is from the middle of all.
     now: i64,
     middle: i64,
+    /// How many machines there were when the middle was found.
+    middle_of: usize,
     /// Whether the clock of any machine may be wrong.
     are_doubtful: bool,
 }
@@ -122,68 +126,115 @@ impl Clocks {
         middle_end(spans.iter().map(end).collect())
     }
 
-    /// Takes note of a batch of a machine that ends then.
-    fn note(&mut self, machine: &str, end: i64) {
-        if self.recent.is_empty() {
-            self.now = end - self.machines.get(machine).map_or(0, |known| known.distance);
+    /// Takes note of a batch: of each machine that has spans in it, and where they end.
+    fn note(&mut self, ends: &[(&str, i64)]) {
+        if ends.is_empty() {
+            return;
         }
-        let now = self.now;
-        if !self.machines.contains_key(machine) {
-            if self.machines.len() >= MACHINES_MAX {
-                return;
+        self.batches = self.batches.saturating_add(1);
+        if self.recent.is_empty() {
+            let time = |(machine, end): &(&str, i64)| {
+                let known = self.machines.get(*machine);
+                end.saturating_sub(known.map_or(0, |known| known.distance))
+            };
+            self.now = median(ends.iter().map(time).collect());
+        }
+        // First to what time those come that are known: where records mix machines, they tell it at once.
+        for (machine, end) in ends {
+            if let Some(known) = self.machines.get(*machine) {
+                self.recent.push_back(end.saturating_sub(known.distance));
             }
-            self.machines.insert(machine.to_owned(), Machine::new(end - now));
+        }
+        self.come_to_now();
+        let (now, is_late) = (self.now, self.is_late());
+        for (machine, end) in ends {
+            let distance = end.saturating_sub(now);
+            if !self.machines.contains_key(*machine) && self.machines.len() < MACHINES_MAX {
+                self.machines.insert((*machine).to_owned(), Machine::new(distance));
+                self.recent.push_back(now);
+            }
+            if let Some(known) = self.machines.get_mut(*machine) {
+                known.note(distance, now, is_late);
+            }
+        }
+        self.come_to_now();
+        // The middle of many machines is hardly changed by a few.
+        if self.machines.len() > self.middle_of + self.middle_of / 8 {
             self.find_middle();
         }
-        let Some(known) = self.machines.get_mut(machine) else {
-            return;
-        };
-        known.note(end - now, now);
-        let limit = if known.by_calls { RIGHT_BY_CALLS } else { RIGHT };
-        self.are_doubtful |= (known.distance - self.middle).abs() > limit;
-        self.recent.push_back(end - known.distance);
-        if self.recent.len() > RECENT {
+        self.are_doubtful |= ends.iter().any(|(machine, _)| {
+            let known = self.machines.get(*machine);
+            known.is_some_and(|known| self.is_doubtful(known))
+        });
+    }
+
+    fn come_to_now(&mut self) {
+        while self.recent.len() > RECENT {
             self.recent.pop_front();
         }
-        self.now = self.now.max(median(self.recent.iter().copied().collect()));
+        if !self.recent.is_empty() {
+            self.now = self.now.max(median(self.recent.iter().copied().collect()));
+        }
+    }
+
+    /// Where batches are rare the common time is far behind, and says nothing.
+    fn is_late(&self) -> bool {
+        let newest = self.recent.iter().max().copied().unwrap_or(self.now);
+        newest.saturating_sub(self.now) > LAG_MAX
     }
 
     fn find_middle(&mut self) {
         self.middle = median(self.machines.values().map(|machine| machine.distance).collect());
+        self.middle_of = self.machines.len();
+    }
+
+    fn is_doubtful(&self, known: &Machine) -> bool {
+        known
+            .by_calls
+            .map_or_else(|| !is_near(known.distance, self.middle, RIGHT), |off| off != 0)
     }
 
     /// From the first batch again, with what is known of the machines by now, and what calls tell.
     fn begin_again(&mut self, groups: Vec<pairs::Group>) {
+        self.find_middle();
+        // A document that is one batch is in no order that calls could contradict.
+        let is_in_order = self.batches >= BATCHES_MIN;
+        for group in groups {
+            // The order places the group, where it tells of half of it. It does not tell of seconds.
+            let steady = group.iter().filter_map(|(name, off)| {
+                let machine = self.machines.get(name).filter(|machine| machine.is_steady())?;
+                Some(machine.distance.saturating_sub(*off))
+            });
+            let steady: Vec<i64> = steady.collect();
+            let is_told = steady.len() * 2 >= group.len();
+            let place = if is_told { median(steady) } else { self.middle };
+            let is_right = is_near(place, self.middle, RIGHT);
+            let group_off = if is_right { 0 } else { place.saturating_sub(self.middle) };
+            for (name, off) in group {
+                let distance = place.saturating_add(off);
+                let batches = match self.machines.get(&name) {
+                    // In a file that is sorted by what the clocks say, spans that are moved far come too late or too soon.
+                    Some(known) if is_in_order && !is_near(known.distance, distance, RIGHT) => continue,
+                    Some(known) => known.batches,
+                    None if self.machines.len() >= MACHINES_MAX => continue,
+                    None => 0,
+                };
+                let by_calls = Some(off.saturating_add(group_off));
+                let known = Machine {
+                    batches,
+                    by_calls,
+                    ..Machine::new(distance)
+                };
+                self.machines.insert(name, known);
+            }
+        }
         self.recent.clear();
         for machine in self.machines.values_mut() {
             machine.batches = if machine.is_steady() { machine.batches } else { 0 };
             (machine.least, machine.most) = (machine.distance, machine.distance);
         }
-        for group in groups {
-            // The distances of those whose order tells place the group; else most of its clocks are right.
-            let steady = group.iter().filter_map(|(name, offset)| {
-                let machine = self.machines.get(name).filter(|machine| machine.is_steady())?;
-                Some(machine.distance - offset)
-            });
-            let steady: Vec<i64> = steady.collect();
-            let place = if steady.len() * 2 >= group.len() {
-                median(steady)
-            } else {
-                self.middle - median(group.iter().map(|(_, offset)| *offset).collect())
-            };
-            for (name, offset) in group {
-                let Some(machine) = self.machines.get_mut(&name) else {
-                    continue;
-                };
-                // In a file that is sorted by what the clocks say, spans that are moved far come too late or too soon.
-                if (machine.distance - (place + offset)).abs() <= RIGHT {
-                    let batches = machine.batches;
-                    *machine = Machine::new(place + offset);
-                    (machine.batches, machine.by_calls) = (batches, true);
-                }
-            }
-        }
         self.find_middle();
+        self.are_doubtful = self.machines.values().any(|known| self.is_doubtful(known));
     }
 
     /// By how much the spans of a machine are to be moved, in nanoseconds.
@@ -191,72 +242,20 @@ impl Clocks {
         let Some(known) = self.machines.get(machine) else {
             return 0;
         };
-        let off = known.distance - self.middle;
-        // Where batches are rare the common time is far behind, and says nothing.
-        let newest = self.recent.iter().max().copied().unwrap_or(self.now);
-        let is_wrong = if known.by_calls {
-            off.abs() > RIGHT_BY_CALLS
+        if let Some(off) = known.by_calls {
+            return off.saturating_neg();
+        }
+        let is_wrong = !is_near(known.distance, self.middle, RIGHT) && known.is_steady() && !self.is_late();
+        if is_wrong {
+            self.middle.saturating_sub(known.distance)
         } else {
-            off.abs() > RIGHT && known.is_steady() && newest - self.now <= LAG_MAX
-        };
-        if is_wrong { -off } else { 0 }
+            0
+        }
     }
 }
 
-/// Reads ahead and hands batches on in their order, each with what is known of the clocks by then.
-pub(super) struct Corrected<F: FnMut(&SpanBatch, &Clocks)> {
-    clocks: Clocks,
-    ahead: Option<VecDeque<SpanBatch>>,
-    spans: usize,
-    take: F,
-}
-
-impl<F: FnMut(&SpanBatch, &Clocks)> Corrected<F> {
-    pub(super) fn new(take: F) -> Self {
-        Self {
-            clocks: Clocks::default(),
-            ahead: Some(VecDeque::new()),
-            spans: 0,
-            take,
-        }
-    }
-
-    pub(super) fn push(&mut self, batch: &SpanBatch) {
-        let Some(ahead) = &mut self.ahead else {
-            self.hand(batch);
-            return;
-        };
-        // What is read ahead is noted twice: first to know the machines, then again in its turn.
-        note(&mut self.clocks, batch);
-        ahead.push_back(batch.clone());
-        self.spans += batch.len();
-        if ahead.len() >= AHEAD_BATCHES_MAX || self.spans >= AHEAD_SPANS_MAX {
-            self.finish();
-        }
-    }
-
-    /// Hands on what was read ahead.
-    pub(super) fn finish(&mut self) {
-        let Some(ahead) = self.ahead.take() else { return };
-        self.clocks.begin_again(pairs::groups(ahead.iter()));
-        for batch in ahead {
-            self.hand(&batch);
-        }
-    }
-
-    fn hand(&mut self, batch: &SpanBatch) {
-        note(&mut self.clocks, batch);
-        (self.take)(batch, &self.clocks);
-    }
-}
-
-/// Takes note of a batch of the machine that sent its first span.
-fn note(clocks: &mut Clocks, batch: &SpanBatch) {
-    let spans = batch.spans();
-    let ends = spans.iter().map(|span| span.end()).collect();
-    if let (Some(first), Some(end)) = (spans.iter().next(), middle_end(ends)) {
-        clocks.note(machine_of(first), end.0);
-    }
+fn is_near(one: i64, other: i64, within: i64) -> bool {
+    one.saturating_sub(other).saturating_abs() <= within
 }
 
 fn median(mut values: Vec<i64>) -> i64 {

@@ -2,9 +2,11 @@
 //!
 //! A call lies around its answer: it begins before and ends after it. So the clock of the machine that answers is ahead of
 //! the caller's by no more than the answer begins after the call, and by no less than it ends after it. The shortest
-//! difference in length tells the most: within milliseconds, and whatever the order of the file is.
+//! difference in length tells the most: within milliseconds, and whatever the order of the file is. Where every call waits
+//! for seconds before it is answered, the bounds are wide, and a clock that may be right within them is believed.
 
 use epicenter_schema::{SpanBatch, SpanId, SpanKind, SpanRef, TraceId};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
 /// Machines whose clocks are compared, and pairs of them; more are left out.
@@ -14,10 +16,14 @@ const LINKS_MAX: usize = 100_000;
 const CALLS_MAX: usize = 256;
 const TIGHTEST: usize = 31;
 const CALLS_MIN: usize = 5;
-/// Half of them must agree so well; otherwise one clock changed, or ids are used twice.
+/// The bounds of half of them must agree so well; otherwise one clock changed, or ids are used twice. Wider bounds count
+/// where there are no narrower ones.
 const AGREE: i64 = 500_000_000;
+/// Clocks that are no more than this off are right.
+const RIGHT: i64 = 1_000_000_000;
 
-/// Machines that call one another over any number of others, each with how far its clock is from the first one's.
+/// Machines that call one another over any number of others, each with how far its clock is ahead of the middle of them;
+/// 0 where it may be right.
 pub(super) type Group = Vec<(String, i64)>;
 
 /// Whose clock timed a span: the machine, else the copy, else the service.
@@ -53,153 +59,155 @@ pub(super) fn groups<'a>(batches: impl Iterator<Item = &'a SpanBatch> + Clone) -
             }
         }
     }
-    // By machines: differences in length, and how far the middles of call and answer are apart.
-    let mut links: BTreeMap<(u32, u32), Vec<(i64, i64)>> = BTreeMap::new();
+    // By machines: how much longer the call is than its answer, and between what the clock of the second is ahead.
+    let mut links: BTreeMap<(u32, u32), Vec<(i64, i64, i64)>> = BTreeMap::new();
     for batch in batches {
         for span in batch.spans().iter().filter(|span| span.kind() == SpanKind::Server) {
             let call = span.parent_span_id().and_then(|id| calls.get(&(span.trace_id(), id)));
             let (Some((from, start, end)), Some(to)) = (call, numbers.get(machine_of(span))) else {
                 continue;
             };
-            let longer = (end - start) - span.duration().0;
+            let (least, most) = (span.end().0.saturating_sub(*end), span.start().0.saturating_sub(*start));
+            let longer = most.saturating_sub(least);
             if from == to || longer < 0 || span.duration().0 < 0 {
                 continue;
             }
-            let apart = ((span.start().0 - start) + (span.end().0 - end)) / 2;
-            let (key, apart) = if from < to {
-                ((*from, *to), apart)
+            let (key, least, most) = if from < to {
+                ((*from, *to), least, most)
             } else {
-                ((*to, *from), -apart)
+                ((*to, *from), most.saturating_neg(), least.saturating_neg())
             };
             if links.len() >= LINKS_MAX && !links.contains_key(&key) {
                 continue;
             }
             let link = links.entry(key).or_default();
             if link.len() < CALLS_MAX {
-                link.push((longer, apart));
+                link.push((longer, least, most));
             }
         }
     }
-    let mut sure: Vec<(usize, u32, u32, i64)> = Vec::new();
+    let mut sure: Vec<(bool, Reverse<usize>, Link)> = Vec::new();
     for ((from, to), mut calls) in links {
         let count = calls.len();
         calls.sort_unstable();
         calls.truncate(TIGHTEST);
-        let mut apart: Vec<i64> = calls.into_iter().map(|(_, apart)| apart).collect();
-        apart.sort_unstable();
-        let quarter = apart.len() / 4;
-        let do_agree = apart[apart.len() - 1 - quarter] - apart[quarter] <= AGREE;
+        let mut least: Vec<i64> = calls.iter().map(|(_, least, _)| *least).collect();
+        let mut most: Vec<i64> = calls.iter().map(|(_, _, most)| *most).collect();
+        least.sort_unstable();
+        most.sort_unstable();
+        let (middle, quarter) = (calls.len() / 2, calls.len() / 4);
+        let do_agree = least[calls.len() - 1 - quarter].saturating_sub(most[quarter]) <= AGREE;
         if count >= CALLS_MIN && do_agree {
-            sure.push((count, from, to, apart[apart.len() / 2]));
+            let ahead = (least[middle].min(most[middle]), least[middle].max(most[middle]));
+            let is_wide = ahead.1.saturating_sub(ahead.0) > AGREE;
+            sure.push((is_wide, Reverse(count), Link { from, to, ahead }));
         }
     }
-    sure.sort_unstable_by_key(|(count, from, to, _)| (std::cmp::Reverse(*count), *from, *to));
-    join(names, &sure)
+    sure.sort_unstable_by_key(|(is_wide, count, link)| (*is_wide, *count, link.from, link.to));
+    join(&names, sure.into_iter().map(|(_, _, link)| link))
 }
 
-/// Joins machines along links, those of most calls first.
-fn join(names: Vec<String>, links: &[(usize, u32, u32, i64)]) -> Vec<Group> {
+/// Between what the clock of the second machine is ahead of that of the first.
+struct Link {
+    from: u32,
+    to: u32,
+    ahead: Bounds,
+}
+
+type Bounds = (i64, i64);
+
+/// Joins machines along links, the first of them first.
+fn join(names: &[String], links: impl Iterator<Item = Link>) -> Vec<Group> {
     let mut group_of: Vec<usize> = (0..names.len()).collect();
     let mut members: Vec<Vec<usize>> = (0..names.len()).map(|machine| vec![machine]).collect();
-    let mut offsets = vec![0_i64; names.len()];
-    for (_, from, to, apart) in links {
-        let (from, to) = (*from as usize, *to as usize);
+    let mut links_of: Vec<Vec<(usize, Bounds)>> = vec![Vec::new(); names.len()];
+    for link in links {
+        let (from, to) = (link.from as usize, link.to as usize);
         let (mut into, mut gone) = (group_of[from], group_of[to]);
         if into == gone {
             continue;
         }
-        let mut shift = offsets[from] + apart - offsets[to];
+        let (least, most) = link.ahead;
+        links_of[from].push((to, (least, most)));
+        links_of[to].push((from, (most.saturating_neg(), least.saturating_neg())));
         if members[into].len() < members[gone].len() {
             std::mem::swap(&mut into, &mut gone);
-            shift = -shift;
         }
         for machine in std::mem::take(&mut members[gone]) {
             group_of[machine] = into;
-            offsets[machine] += shift;
             members[into].push(machine);
         }
     }
     members.retain(|group| group.len() > 1);
-    let named = |machine: usize| (names[machine].clone(), offsets[machine]);
+    let place = |group: &Vec<usize>| {
+        // From the machine of most links, which makes paths short and bounds narrow.
+        let first = group
+            .iter()
+            .max_by_key(|machine| (links_of[**machine].len(), Reverse(**machine)));
+        place(*first.expect("not empty"), &links_of)
+    };
+    let named = |(machine, off): (usize, i64)| (names[machine].clone(), off);
     members
-        .into_iter()
-        .map(|group| group.into_iter().map(named).collect())
+        .iter()
+        .map(|group| place(group).into_iter().map(named).collect())
         .collect()
 }
 
-#[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-    use epicenter_schema::{ResourceRow, SpanBatchBuilder, SpanRow};
-
-    pub(in super::super) const S: i64 = 1_000_000_000;
-    const MS: i64 = 1_000_000;
-
-    /// A span of half of a call: number of the call, machine, kind, start and length.
-    pub(in super::super) fn batch(spans: &[(u8, &str, SpanKind, i64, i64)]) -> SpanBatch {
-        let mut builder = SpanBatchBuilder::with_capacity(spans.len());
-        for (call, machine, kind, start, length) in spans {
-            builder.set_resource(&ResourceRow {
-                service_name: machine.as_bytes(),
-                node: Some(machine.as_bytes()),
-                json: b"{}",
-                ..ResourceRow::default()
-            });
-            let answers = *kind == SpanKind::Server;
-            builder.commit(&SpanRow {
-                trace_id: [*call; 16],
-                span_id: [*call + if answers { 100 } else { 0 }; 8],
-                parent_span_id: answers.then_some([*call; 8]),
-                name: b"call",
-                kind: *kind as i32,
-                start_time: *start,
-                duration_ns: *length,
-                ..SpanRow::default()
-            });
-        }
-        builder.finish().expect("valid")
-    }
-
-    #[test]
-    fn calls_tell_how_far_clocks_are_apart_in_whatever_order_they_come() {
-        let mut batches = Vec::new();
-        for call in 1..10 {
-            let at = i64::from(call) * S;
-            // a asks b, whose clock is 20 s behind, and c asks a, whose clock is 100 s ahead of its own. Answers get shorter.
-            let width = (20 - i64::from(call)) * MS;
-            let ask = (call, "a", SpanKind::Client, at, 40 * MS);
-            let answer = (call, "b", SpanKind::Server, at - 20 * S + width, 40 * MS - width);
-            let asked = (call + 50, "a", SpanKind::Server, at, 50 * MS);
-            let asks = (call + 50, "c", SpanKind::Client, at - 100 * S - MS, 52 * MS);
-            // A message is taken up whenever there is time.
-            let late = (call, "d", SpanKind::Consumer, at + 500 * S, MS);
-            batches.push(batch(&[answer, asked, late]));
-            batches.push(batch(&[asks, ask]));
-        }
-        for turned in [false, true] {
-            if turned {
-                batches.reverse();
+/// How far every machine that links lead to is off.
+fn place(first: usize, links_of: &[Vec<(usize, Bounds)>]) -> Vec<(usize, i64)> {
+    let mut placed: Vec<(usize, Bounds)> = vec![(first, (0, 0))];
+    // Links are a tree: everyone is reached once, but for whom one came from.
+    let mut came_from = vec![first];
+    let mut next = 0;
+    while let Some(&(machine, (least, most))) = placed.get(next) {
+        for (to, ahead) in &links_of[machine] {
+            if *to != came_from[next] {
+                placed.push((*to, (least.saturating_add(ahead.0), most.saturating_add(ahead.1))));
+                came_from.push(machine);
             }
-            let groups = groups(batches.iter());
-            assert_eq!(groups.len(), 1);
-            let offset = |name: &str| groups[0].iter().find(|(machine, _)| machine == name).expect("known").1;
-            let (b, c) = (offset("b") - offset("a"), offset("c") - offset("a"));
-            assert!((b + 20 * S).abs() <= 10 * MS, "{b}");
-            assert!((c + 100 * S).abs() <= 2 * MS, "{c}");
-            assert_eq!(groups[0].len(), 3);
         }
+        next += 1;
     }
-
-    #[test]
-    fn calls_that_do_not_agree_tell_nothing() {
-        let spans = (1..20).flat_map(|call| {
-            let at = i64::from(call) * S;
-            let off = i64::from(call % 3) * 10 * S;
-            [
-                (call, "a", SpanKind::Client, at, MS),
-                (call, "b", SpanKind::Server, at + off, MS),
-            ]
-        });
-        assert!(groups([batch(&spans.collect::<Vec<_>>())].iter()).is_empty());
-    }
+    let middle = middle(&placed);
+    let between = |(least, most): Bounds| (least / 2).saturating_add(most / 2);
+    // The middle is an end of bounds; what lies between narrow ones around it is nearer.
+    let are_close = |(least, most): Bounds| !is_off((least, most), middle) && most.saturating_sub(least) <= AGREE;
+    let mut close: Vec<i64> = placed
+        .iter()
+        .filter(|(_, it)| are_close(*it))
+        .map(|(_, it)| between(*it))
+        .collect();
+    close.sort_unstable();
+    let right = close.get(close.len() / 2).copied().unwrap_or(middle);
+    let off = |it: Bounds| {
+        if is_off(it, middle) {
+            between(it).saturating_sub(right)
+        } else {
+            0
+        }
+    };
+    placed
+        .into_iter()
+        .map(|(machine, bounds)| (machine, off(bounds)))
+        .collect()
 }
+
+/// The time that the bounds of all are least away from: the median of their ends. In a stretch of such times, the one
+/// that leaves the fewest clocks wrong.
+fn middle(placed: &[(usize, Bounds)]) -> i64 {
+    let mut ends: Vec<i64> = placed.iter().flat_map(|(_, (least, most))| [*least, *most]).collect();
+    ends.sort_unstable();
+    let (below, above) = (ends[placed.len() - 1], ends[placed.len()]);
+    let wrong = |middle| placed.iter().filter(|(_, bounds)| is_off(*bounds, middle)).count();
+    [0.clamp(below, above), below, above]
+        .into_iter()
+        .min_by_key(|middle| wrong(*middle))
+        .unwrap_or(0)
+}
+
+fn is_off((least, most): Bounds, middle: i64) -> bool {
+    least.saturating_sub(middle) > RIGHT || middle.saturating_sub(most) > RIGHT
+}
+
+#[cfg(test)]
+pub(super) mod tests;
