@@ -33,6 +33,8 @@ const RIGHT: i64 = 30_000_000_000;
 /// before it was set.
 const BATCHES_MIN: u32 = 3;
 const SET: i64 = 10_000_000_000;
+/// Machines in a batch that tell what time it is for the others in it.
+const MIXED_MIN: usize = 3;
 /// Last batches whose median is the common time, and how far it may be behind the newest of them.
 const RECENT: usize = 31;
 const LAG_MAX: i64 = 10_000_000_000;
@@ -139,14 +141,17 @@ impl Clocks {
             };
             self.now = median(ends.iter().map(time).collect());
         }
-        // First to what time those come that are known: where records mix machines, they tell it at once.
-        for (machine, end) in ends {
-            if let Some(known) = self.machines.get(*machine) {
-                self.recent.push_back(end.saturating_sub(known.distance));
-            }
-        }
+        // First to what time those come that are known: a batch that mixes machines tells it at once.
+        let known = |(machine, end): &(&str, i64)| Some(end.saturating_sub(self.machines.get(*machine)?.distance));
+        let times: Vec<i64> = ends.iter().filter_map(known).collect();
+        self.recent.extend(&times);
         self.come_to_now();
-        let (now, is_late) = (self.now, self.is_late());
+        let is_late = self.is_late();
+        let now = if times.len() >= MIXED_MIN {
+            median(times)
+        } else {
+            self.now
+        };
         for (machine, end) in ends {
             let distance = end.saturating_sub(now);
             if !self.machines.contains_key(*machine) && self.machines.len() < MACHINES_MAX {
@@ -177,10 +182,13 @@ impl Clocks {
         }
     }
 
-    /// Where batches are rare the common time is far behind, and says nothing.
+    /// Where batches are rare the common time is far behind, and says nothing. The newest of them may come of a clock that
+    /// was set: from the middle to the upper quartile it is half as far.
     fn is_late(&self) -> bool {
-        let newest = self.recent.iter().max().copied().unwrap_or(self.now);
-        newest.saturating_sub(self.now) > LAG_MAX
+        let mut recent: Vec<i64> = self.recent.iter().copied().collect();
+        recent.sort_unstable();
+        let upper = recent.get(recent.len() * 3 / 4).copied().unwrap_or(self.now);
+        upper.saturating_sub(self.now) > LAG_MAX / 2
     }
 
     fn find_middle(&mut self) {
@@ -208,7 +216,7 @@ impl Clocks {
             let steady: Vec<i64> = steady.collect();
             let is_told = steady.len() * 2 >= group.len();
             let place = if is_told { median(steady) } else { self.middle };
-            let is_right = is_near(place, self.middle, RIGHT);
+            let is_right = self.is_late() || is_near(place, self.middle, RIGHT);
             let group_off = if is_right { 0 } else { place.saturating_sub(self.middle) };
             for (name, off) in group {
                 let distance = place.saturating_add(off);

@@ -139,17 +139,12 @@ fn join(names: &[String], links: impl Iterator<Item = Link>) -> Vec<Group> {
         }
     }
     members.retain(|group| group.len() > 1);
-    let place = |group: &Vec<usize>| {
-        // From the machine of most links, which makes paths short and bounds narrow.
-        let first = group
-            .iter()
-            .max_by_key(|machine| (links_of[**machine].len(), Reverse(**machine)));
-        place(*first.expect("not empty"), &links_of)
-    };
     let named = |(machine, off): (usize, i64)| (names[machine].clone(), off);
-    members
-        .iter()
-        .map(|group| place(group).into_iter().map(named).collect())
+    // From the machine of most links, which makes paths short and bounds narrow.
+    let links = |machine: &&usize| (links_of[**machine].len(), Reverse(**machine));
+    let firsts = members.iter().filter_map(|group| group.iter().max_by_key(links));
+    firsts
+        .map(|first| place(*first, &links_of).into_iter().map(named).collect())
         .collect()
 }
 

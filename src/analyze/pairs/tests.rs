@@ -119,3 +119,26 @@ fn wild_times_break_nothing() {
     let found = groups([batch(&spans)].iter());
     assert!(found.len() <= 1);
 }
+
+/// Scenario: calls from `a` to `b` wait for seconds, but both call `c`, seldom, which answers at once.
+#[test]
+fn narrow_bounds_count_before_wide_ones_of_more_calls() {
+    let mut spans = Vec::new();
+    for call in 1..60 {
+        let (at, off) = (i64::from(call) * S, -1_500 * MS);
+        spans.push((call, "a", SpanKind::Client, at, 2_210 * MS));
+        spans.push((call, "b", SpanKind::Server, at + 2_200 * MS + off, 9 * MS));
+        for (id, from, off) in [(call + 100, "a", 0), (call + 200, "b", off)] {
+            if call % 4 == 0 {
+                spans.push((id, from, SpanKind::Client, at + off, 10 * MS));
+                spans.push((id, "c", SpanKind::Server, at + MS, 8 * MS));
+            }
+        }
+    }
+    let groups = groups([batch(&spans)].iter());
+    assert_eq!(groups[0].len(), 3);
+    for (machine, off) in &groups[0] {
+        let truth = if machine == "b" { -1_500 * MS } else { 0 };
+        assert!((off - truth).abs() <= 5 * MS, "{machine} {off}");
+    }
+}
