@@ -60,7 +60,7 @@ pub(super) fn groups<'a>(batches: impl Iterator<Item = &'a SpanBatch> + Clone) -
         }
     }
     // By machines: how much longer the call is than its answer, and between what the clock of the second is ahead.
-    let mut links: BTreeMap<(u32, u32), Vec<(i64, i64, i64)>> = BTreeMap::new();
+    let mut links: BTreeMap<(u32, u32), Vec<(i64, Bounds)>> = BTreeMap::new();
     for batch in batches {
         for span in batch.spans().iter().filter(|span| span.kind() == SpanKind::Server) {
             let call = span.parent_span_id().and_then(|id| calls.get(&(span.trace_id(), id)));
@@ -82,7 +82,7 @@ pub(super) fn groups<'a>(batches: impl Iterator<Item = &'a SpanBatch> + Clone) -
             }
             let link = links.entry(key).or_default();
             if link.len() < CALLS_MAX {
-                link.push((longer, least, most));
+                link.push((longer, (least, most)));
             }
         }
     }
@@ -91,8 +91,8 @@ pub(super) fn groups<'a>(batches: impl Iterator<Item = &'a SpanBatch> + Clone) -
         let count = calls.len();
         calls.sort_unstable();
         calls.truncate(TIGHTEST);
-        let mut least: Vec<i64> = calls.iter().map(|(_, least, _)| *least).collect();
-        let mut most: Vec<i64> = calls.iter().map(|(_, _, most)| *most).collect();
+        let mut least: Vec<i64> = calls.iter().map(|(_, (least, _))| *least).collect();
+        let mut most: Vec<i64> = calls.iter().map(|(_, (_, most))| *most).collect();
         least.sort_unstable();
         most.sort_unstable();
         let (middle, quarter) = (calls.len() / 2, calls.len() / 4);
