@@ -1,9 +1,10 @@
 //! One settled trace into the counts of a window: who called whom, where the time went, who complained first.
 //!
-//! *Self time* is a span's duration less the union of its children. Of a span with a child of another service nothing
+//! *Self time* is a span's duration less the union of its children. Of a call with a child of another service nothing
 //! is self time: what remains belongs to the edge (its *gap*). An internal span also leaves out the time of client
 //! spans of its service that start while it runs and hang beside it under the same parent, as reactive frameworks
-//! make them. Where calls have no spans, only their answers, the edge knows how long those take, and has no gap.
+//! make them. Where calls have no spans, only their answers, the edge knows how long those take, and has no gap: the way there is
+//! time of the caller's own.
 
 mod count;
 mod tree;
@@ -126,8 +127,10 @@ impl Walker {
         let mut records = kids.iter().map(|k| &self.spans[*k as usize]);
         let remote = records.clone().find(|kid| kid.service != span.service).copied();
         let in_process = remote.is_none() && records.any(Record::answers);
-        // What neither calls nor answers and holds one answer alone is a call that does not say so.
-        let is_edge = (span.calls() && !in_process) || (remote.is_some() && kids.len() == 1 && !span.answers());
+        // What neither calls nor answers and holds one answer alone is a call that does not say so; and so is what holds
+        // nothing but a call in another service's name, as some libraries make them.
+        let is_alone = kids.len() == 1 && remote.is_some_and(|kid| !span.answers() || kid.calls());
+        let is_edge = (span.calls() && !in_process) || is_alone;
         let on_edge = is_edge && (remote.is_some() || span.peer != Names::NONE);
         let own = span.complains && !self.below[index] && !is_swallowed(&self.spans, self.parent[index], &span);
         let is_top = parent.is_none_or(|parent| parent.service != span.service);

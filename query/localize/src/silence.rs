@@ -1,7 +1,7 @@
 //! Silence: a service that died sends nothing.
 //!
 //! A service that is heard at rest and not now is blamed when its callers still call it and fail, or when nobody calls
-//! it but the world outside. A service whose callers are silent too, or have merely stopped calling, is silent because
+//! it but the world outside and those whose calls have no spans. A service whose callers are silent too, or have merely stopped calling, is silent because
 //! of them. When nearly nothing is heard of anybody, the spans are lost on the way, and nobody is blamed.
 //! Blame = nats of hearing nothing where so much is to be expected of its callers' requests. Source: DESIGN 6.9.
 
@@ -41,8 +41,9 @@ pub(crate) fn blame(scene: &Scene<'_>, unanswered: &HashMap<NameId, u64>, ledger
     let heard: HashSet<NameId> = scene.window.ops.keys().map(|key| key.service).collect();
     let edges = scene.baseline.usual_edges();
     let called: HashSet<NameId> = edges
-        .filter_map(|(key, _)| match key.callee {
-            Callee::Service(callee) if callee != key.caller => Some(callee),
+        // Calls that have no spans of their own, and so no gap, cannot fail to be answered.
+        .filter_map(|(key, calls)| match key.callee {
+            Callee::Service(callee) if callee != key.caller && calls.gap_ns > 0.0 => Some(callee),
             _ => None,
         })
         .collect();

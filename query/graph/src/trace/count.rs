@@ -40,7 +40,7 @@ impl Walker {
         let span = self.spans[index];
         for kid in self.kids(index) {
             let kid = &self.spans[*kid as usize];
-            if kid.service == span.service || !kid.answers() {
+            if kid.service == span.service || kid.calls() {
                 continue;
             }
             let key = EdgeKey {
@@ -48,14 +48,18 @@ impl Walker {
                 via: span.name,
                 callee: Callee::Service(kid.service),
             };
-            let Some(edge) = window.edge(key) else { return };
+            let Some(edge) = window.edge(key) else { continue };
             edge.count += 1;
-            edge.errors += u64::from(kid.error);
-            edge.weighed.add(span.weight, kid.error);
-            edge.queued += u64::from(kid.kind == SpanKind::Consumer);
-            edge.client.add(kid.duration);
             edge.protocol.add(kid.protocol, 1);
             edge.system.add(kid.peer_system, 1);
+            let is_awaited = kid.kind != SpanKind::Consumer;
+            edge.weighed.add(span.weight, kid.error && is_awaited);
+            if !is_awaited {
+                edge.queued += 1;
+                continue;
+            }
+            edge.errors += u64::from(kid.error);
+            edge.client.add(kid.duration);
             edge.slowest.offer(kid.duration, self.trace);
             if kid.error {
                 edge.failed.offer(kid.duration, self.trace);

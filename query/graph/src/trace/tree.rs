@@ -71,27 +71,24 @@ impl Walker {
         }
     }
 
-    /// Works out the kind of spans that tell none: what hangs below another service, or below nothing, is entered; what is
-    /// a leaf, names a callee and hangs below a span of its service that is no call is a call. An internal span below
-    /// another service is entered too, whatever it says.
+    /// Works out the kind of spans that tell none: what hangs below another service, or below nothing, is entered; what
+    /// names a callee, does no more of its service's work below, and hangs below a span of its service that is no call, or below
+    /// one that is lost, is a call, answered or not.
     pub(super) fn infer_kinds(&mut self) {
         for index in 0..self.spans.len() {
             let span = &self.spans[index];
-            let is_silent = span.kind == SpanKind::Unspecified;
-            if !is_silent && span.kind != SpanKind::Internal {
+            if span.kind != SpanKind::Unspecified {
                 continue;
             }
+            let is_its_own = |kid: &u32| self.spans[*kid as usize].service == span.service;
+            let may_call = span.peer != Names::NONE && !self.kids(index).iter().any(is_its_own);
             let parent = self.parent[index].map(|parent| &self.spans[parent as usize]);
             let inferred = match parent {
                 Some(parent) if parent.service != span.service => SpanKind::Server,
-                Some(parent) if is_silent && span.peer != Names::NONE && !parent.calls() => {
-                    if !self.kids(index).is_empty() {
-                        continue;
-                    }
-                    SpanKind::Client
-                }
-                None if is_silent => SpanKind::Server,
-                _ => continue,
+                Some(parent) if may_call && !parent.calls() => SpanKind::Client,
+                Some(_) => continue,
+                None if may_call && span.parent.is_some() => SpanKind::Client,
+                None => SpanKind::Server,
             };
             self.spans[index].kind = inferred;
         }

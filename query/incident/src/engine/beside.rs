@@ -96,8 +96,10 @@ impl Engine {
             return false;
         };
         let scene = self.scene(&beside.window, beside.length, None);
-        let more = whole.suspects.iter().map(|suspect| &suspect.entity);
-        let mut more = more.take_while(|entity| *entity != culprit);
+        let suspects = || whole.suspects.iter().map(|suspect| &suspect.entity);
+        // Where it is not among them, only the first of them is more than a machine of many.
+        let place = suspects().position(|entity| entity == culprit).unwrap_or(1);
+        let mut more = suspects().take(place);
         more.any(|entity| {
             let is_on_it = || is_one_of(&scene, entity, &[service].into());
             entity.kind == EntityKind::Node && is_on_it() && is_one_of(&scene, entity, others)

@@ -74,3 +74,42 @@ fn calls_without_spans_are_told_by_their_answers() {
         "what is not the answer's is its own"
     );
 }
+
+/// Scenario: a call of no kind is answered, and then another one is not; and one whose caller is lost.
+/// Guarantees: both count on the same edge and operation, so that what is usual is known.
+#[test]
+fn calls_of_no_kind_are_the_same_answered_or_not() {
+    let mut bare = TREE.to_vec();
+    bare.iter_mut().for_each(|span| span.5 = 0);
+    let mut dead = bare[..2].to_vec();
+    dead.iter_mut().for_each(|span| (span.0, span.6) = (2, span.6 + 10_000));
+    let orphan = S(3, 2, 1, "web", "call", 0, 10_010, 70, true, Some("orders-host"));
+    let (builder, windows) = run(&[batch(&bare), batch(&dead), batch(&[orphan])]);
+    let call = builder.names().find("call").expect("known");
+    let counted = windows.iter().map(|(_, window)| {
+        let calls = edge(&builder, window, "web", "orders").expect("an edge");
+        (calls.count, calls.unanswered, calls.unanswered_errors)
+    });
+    assert_eq!(counted.collect::<Vec<_>>(), [(1, 0, 0), (2, 2, 1)]);
+    let ops = windows.iter().flat_map(|(_, window)| window.ops.keys());
+    let kinds: Vec<SpanKind> = ops.filter(|key| key.name == call).map(|key| key.kind).collect();
+    assert_eq!(kinds, [SpanKind::Client; 2]);
+}
+
+/// Scenario: a library makes the spans of its calls in a service's name of its own.
+#[test]
+fn a_call_in_another_services_name_is_on_an_edge() {
+    let spans = [
+        S(1, 1, 0, "web", "GET /", 2, 0, 100, false, None),
+        S(1, 2, 1, "web-store", "SELECT", 3, 20, 40, false, Some("orders-db")),
+    ];
+    let (builder, windows) = run(&[batch(&spans)]);
+    assert_eq!(
+        edge(&builder, &windows[0].1, "web", "web-store").map(|edge| edge.count),
+        Some(1)
+    );
+    assert_eq!(
+        edge(&builder, &windows[0].1, "web-store", "orders-db").map(|edge| edge.count),
+        Some(1)
+    );
+}
