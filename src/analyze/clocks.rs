@@ -18,13 +18,11 @@ mod ahead;
 
 pub(super) use self::ahead::Corrected;
 
-use super::pairs::{self, machine_of};
+use super::pairs::{self, MACHINES_MAX, machine_of};
 use super::read::middle_end;
 use epicenter_schema::{DurationNs, SpanBatch, SpanRef, Timestamp};
 use std::collections::{HashMap, VecDeque};
 
-/// Machines that are told apart; the clocks of more are believed.
-const MACHINES_MAX: usize = 10_000;
 /// Distances within which they are the same: spans are sent in batches.
 const SAME: i64 = 15_000_000_000;
 /// Distances up to this are no wrong clock, where the order of the file tells.

@@ -9,8 +9,8 @@ use epicenter_schema::{SpanBatch, SpanId, SpanKind, SpanRef, TraceId};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
-/// Machines whose clocks are compared, and pairs of them; more are left out.
-const MACHINES_MAX: usize = 10_000;
+/// Machines that are told apart, and pairs of them; the clocks of more are believed.
+pub(super) const MACHINES_MAX: usize = 10_000;
 const LINKS_MAX: usize = 100_000;
 /// Calls between two machines that are looked at, the tightest ones, and how many there must be.
 const CALLS_MAX: usize = 256;

@@ -102,7 +102,7 @@ pub fn uneven(windows: &[&Window], look: usize, step: DurationNs, baseline: &Bas
     let mut found = Vec::new();
     let (before, windows) = windows.split_at(windows.len().saturating_sub(look));
     let mut sum = Window::default();
-    windows.iter().for_each(|window| sum.merge(window));
+    windows.iter().for_each(|window| sum.merge_dimensions(window));
     let a_window = step.as_secs_f64() / baseline.seconds().max(1e-9) * thinning(&sum, baseline.total());
     slow::slow(before, windows, a_window, baseline, &mut found);
     failing(windows, baseline, &mut found);

@@ -34,6 +34,12 @@ struct Work {
 }
 
 impl Work {
+    fn of(stats: &DimensionStats) -> Self {
+        let mut work = Self::default();
+        work.add(stats);
+        work
+    }
+
     fn add(&mut self, stats: &DimensionStats) {
         self.parts += 1;
         self.entries += stats.entries;
@@ -75,14 +81,8 @@ impl<'a> Works<'a> {
     fn is_slow(&self, key: &DimensionKey, window: &Window) -> Option<bool> {
         let now = window.dimensions.get(key).filter(|now| now.entries > 0)?;
         let of = (key.service, key.dimension);
-        let mut own = Work::default();
-        self.baseline
-            .total()
-            .dimensions
-            .get(key)
-            .into_iter()
-            .for_each(|rest| own.add(rest));
-        let usual = own.usual().or_else(|| self.rest.get(&of)?.usual())?;
+        let own = self.baseline.total().dimensions.get(key).map(Work::of);
+        let usual = own.and_then(Work::usual).or_else(|| self.rest.get(&of)?.usual())?;
         let work = now.self_ns as f64 / now.entries as f64;
         let is_slow = work >= GROWTH_MIN * usual && work >= usual + LONGER_MIN_NS;
         Some(is_slow && self.slower.contains(&of))

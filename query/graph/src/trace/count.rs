@@ -8,15 +8,20 @@ use crate::record::Record;
 use crate::window::{Callee, DimensionStats, Direction, EdgeKey, FlowKey, OpKey, Window};
 use epicenter_schema::{SpanId, SpanKind};
 
+fn edge_key(caller: &Record, callee: Callee) -> EdgeKey {
+    EdgeKey {
+        caller: caller.service,
+        via: caller.name,
+        callee,
+    }
+}
+
 impl Walker {
     pub(super) fn count_edge(&self, index: usize, callee: Callee, facts: &Facts, window: &mut Window) {
         let span = &self.spans[index];
-        let key = EdgeKey {
-            caller: span.service,
-            via: span.name,
-            callee,
+        let Some(edge) = window.edge(edge_key(span, callee)) else {
+            return;
         };
-        let Some(edge) = window.edge(key) else { return };
         edge.count += 1;
         edge.errors += u64::from(span.error);
         edge.weighed.add(span.weight, span.error);
@@ -43,11 +48,7 @@ impl Walker {
             if kid.service == span.service || kid.calls() {
                 continue;
             }
-            let key = EdgeKey {
-                caller: span.service,
-                via: span.name,
-                callee: Callee::Service(kid.service),
-            };
+            let key = edge_key(&span, Callee::Service(kid.service));
             let Some(edge) = window.edge(key) else { continue };
             edge.count += 1;
             edge.protocol.add(kid.protocol, 1);

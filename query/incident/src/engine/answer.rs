@@ -4,7 +4,6 @@
 use super::Engine;
 use super::beside::{BESIDE_WINDOWS, STRENGTH_MIN};
 use super::ongoing::{CALM_NATS, Ongoing};
-
 use crate::incident::Change;
 use epicenter_detect::Symptom;
 use epicenter_graph::{Entity, NameId, Window};

@@ -37,7 +37,7 @@ impl Engine {
     /// The copies, versions and machines that are bad where somebody runs whom an incident may make suffer.
     pub(super) fn uneven_of(&self, ongoing: &Ongoing, uneven: &[Stretch]) -> Vec<Stretch> {
         let is_its = |one: &&Stretch| self.is_spot_of(one.what.spot, &ongoing.related);
-        uneven.iter().filter(is_its).cloned().collect()
+        uneven.iter().filter(is_its).copied().collect()
     }
 
     fn is_spot_of(&self, spot: Spot, related: &BTreeSet<NameId>) -> bool {

@@ -22,7 +22,6 @@ pub(super) const BESIDE_WINDOWS: u64 = 3;
 const BESIDE_WINDOWS_MAX: u64 = 24;
 /// Strength of what is left of an incident, without what another one explains, to be an incident of its own.
 pub(super) const STRENGTH_MIN: f64 = 1.0;
-
 /// Share of the damage from which a culprit has a part in it.
 const SHARE_MIN: f64 = 0.05;
 

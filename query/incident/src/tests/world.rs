@@ -287,26 +287,19 @@ impl World {
             });
         }
         self.push(Made {
-            trace: self.trace,
             id,
-            parent,
-            service: caller,
-            pod,
-            version: "v1",
-            name: format!("call {callee}"),
-            kind: CLIENT,
             start: at,
             duration: end - at,
             error,
             peer: Some(peer),
+            ..self.made_call(caller, pod, parent, callee)
         });
         (end, error)
     }
 
-    /// A call to a service that does not arrive.
-    fn cut(&mut self, caller: &'static str, pod: u64, parent: u64, callee: &'static str, at: i64) {
-        self.next += 1;
-        self.push(Made {
+    /// A call that fails at once, for others to say more of.
+    fn made_call(&self, caller: &'static str, pod: u64, parent: u64, callee: &'static str) -> Made {
+        Made {
             trace: self.trace,
             id: self.next,
             parent,
@@ -315,10 +308,19 @@ impl World {
             version: "v1",
             name: format!("call {callee}"),
             kind: CLIENT,
-            start: at,
+            start: 0,
             duration: MS,
             error: true,
             peer: Some(("service", callee)),
+        }
+    }
+
+    /// A call to a service that does not arrive.
+    fn cut(&mut self, caller: &'static str, pod: u64, parent: u64, callee: &'static str, at: i64) {
+        self.next += 1;
+        self.push(Made {
+            start: at,
+            ..self.made_call(caller, pod, parent, callee)
         });
     }
 
