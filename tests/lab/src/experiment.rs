@@ -14,12 +14,14 @@ use crate::fault::{self, Campaign, Kind};
 use crate::felt::{self, Felt};
 use crate::sim::SECOND;
 use crate::system;
-use crate::telemetry::Degrade;
+use crate::telemetry::{Bare, Degrade};
 use anyhow::{Context, Result, bail};
 use play::Blow;
 use serde::Serialize;
 use std::path::Path;
 use std::time::Duration;
+
+pub use crate::telemetry::Without;
 
 /// Systems drawn for one seed until one can break as wanted.
 const SYSTEMS_MAX: u32 = 40;
@@ -60,6 +62,8 @@ pub struct Plan {
     pub untraced: f64,
     /// Clocks of machines are off by up to this, either way.
     pub clock_skew: Duration,
+    /// What spans do not say.
+    pub without: Vec<Without>,
 }
 
 impl Plan {
@@ -81,6 +85,7 @@ impl Plan {
             keep_one_in: 1,
             untraced: 0.0,
             clock_skew: Duration::ZERO,
+            without: Vec::new(),
         };
         if plan.kind.is_harmless() {
             plan.broken = Duration::from_secs(720);
@@ -121,6 +126,7 @@ impl Plan {
             keep_one_in: self.keep_one_in,
             untraced: self.untraced,
             clock_skew: u64::try_from(self.clock_skew.as_nanos()).unwrap_or(u64::MAX / 4),
+            bare: Bare::new(&self.without),
         }
     }
 }

@@ -74,6 +74,16 @@ enum Degrade {
     Untraced,
     /// Clocks are off by up to three minutes
     Skew,
+    /// No span has a kind
+    Kinds,
+    /// Calls over HTTP and gRPC have no spans of their own
+    Calls,
+    /// No span has a status
+    Status,
+    /// Names hold identifiers instead of routes
+    Routes,
+    /// Attributes have the names of old conventions
+    Names,
 }
 
 impl Degrade {
@@ -82,6 +92,11 @@ impl Degrade {
             Self::Keep => ["--keep", "16"],
             Self::Untraced => ["--untraced", "0.1"],
             Self::Skew => ["--clock-skew", "180s"],
+            Self::Kinds => ["--without", "kinds"],
+            Self::Calls => ["--without", "calls"],
+            Self::Status => ["--without", "status"],
+            Self::Routes => ["--without", "routes"],
+            Self::Names => ["--without", "names"],
         }
     }
 }

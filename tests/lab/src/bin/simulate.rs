@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use epicenter_lab::experiment::{self, Plan, pair};
+use epicenter_lab::experiment::{self, Plan, Without, pair};
 use epicenter_lab::fault::Kind;
 use epicenter_lab::replay;
 use std::io::Write;
@@ -55,6 +55,9 @@ struct Args {
     /// Clocks of machines are off by up to this, either way
     #[arg(long, default_value = "0s", value_name = "TIME")]
     clock_skew: humantime::Duration,
+    /// What spans do not say; may be given more than once, or with commas
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "WHAT")]
+    without: Vec<Without>,
 }
 
 fn main() -> Result<()> {
@@ -84,6 +87,7 @@ fn main() -> Result<()> {
     plan.keep_one_in = args.keep;
     plan.untraced = args.untraced;
     plan.clock_skew = args.clock_skew.into();
+    plan.without = args.without;
     std::fs::create_dir_all(&out).with_context(|| format!("could not make {}", out.display()))?;
     let truth = if args.faults == 2 {
         serde_json::to_string(&pair::run(&plan, &out)?)?

@@ -68,6 +68,7 @@ pub(super) fn play(
     // How it is written is drawn apart from what happens.
     let mut rng = fastrand::Rng::with_seed(draws ^ 0x0b5e_12fe);
     degrade.untrace(&world, &mut rng);
+    degrade.bare.untrace_calls(&world);
     let skew = Skew::draw(&degrade, system.nodes.len(), &mut rng);
     let file = SpanFile::create(&folder.join(SPANS), plan.epoch_ns(), &degrade, skew)?;
     let file = Rc::new(RefCell::new(file));

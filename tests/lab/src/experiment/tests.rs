@@ -228,4 +228,5 @@ fn spans_hold_what_the_conventions_name_and_nothing_else() {
     }
 }
 
+mod bare;
 mod pairs;

@@ -34,8 +34,17 @@ impl Place {
         }
     }
 
+    /// What the callee's span is below, the call's own ids being `call`: the span around the call where calls have none.
+    pub(super) fn passes(&self, call: Ids) -> Ids {
+        if self.tracing() == Tracing::Full && !self.world.traces_calls.get() {
+            self.ids
+        } else {
+            call
+        }
+    }
+
     pub(super) fn record(&self, record: Record) {
-        if self.tracing() == Tracing::Full {
+        if self.tracing() == Tracing::Full && self.world.traces(record.what) {
             self.pod.record(record);
         }
     }

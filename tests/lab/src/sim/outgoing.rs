@@ -83,7 +83,7 @@ async fn call_once(place: &Place, op: OpId, timeout_ms: f64, attempt: u32) -> Re
     let world = &place.world;
     let ids = place.child();
     let start = world.clock.now();
-    let reply = flow::send(world, Some(place.pod.service), op, ids);
+    let reply = flow::send(world, Some(place.pod.service), op, place.passes(ids));
     let outcome = reply.wait(&world.clock, start + nanoseconds(timeout_ms)).await;
     place.record(Record {
         ids,

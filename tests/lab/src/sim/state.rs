@@ -3,8 +3,8 @@
 
 use super::clock::{Clock, MILLISECOND};
 use super::gate::Gate;
-use super::record::{Failure, Record};
-use crate::system::{OpId, ServiceId, System};
+use super::record::{Failure, Record, What};
+use crate::system::{OpId, ServiceId, StoreKind, System};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -138,6 +138,8 @@ pub(crate) struct World {
     /// Ways that are not as usual, by caller (`None`: any) and callee.
     pub(crate) edges: RefCell<BTreeMap<(Option<ServiceId>, ServiceId), EdgeState>>,
     pub(crate) sink: RefCell<Option<Sink>>,
+    /// Calls over HTTP and gRPC have spans of their own, those to third parties too.
+    pub(crate) traces_calls: Cell<bool>,
     rng: RefCell<fastrand::Rng>,
     /// Ids have a source of their own, so that what is written changes nothing that happens.
     ids: RefCell<fastrand::Rng>,
@@ -173,6 +175,7 @@ impl World {
             nodes: nodes.collect(),
             edges: RefCell::default(),
             sink: RefCell::default(),
+            traces_calls: Cell::new(true),
             rng: RefCell::new(fastrand::Rng::with_seed(seed)),
             ids: RefCell::new(fastrand::Rng::with_seed(seed ^ 0x1d5)),
             counted: Cell::new(0),
@@ -207,6 +210,16 @@ impl World {
     /// A number that nobody else gets.
     pub(crate) fn count(&self) -> u64 {
         self.counted.replace(self.counted.get() + 1)
+    }
+
+    /// Whether a service with instrumentation writes a span of this.
+    pub(super) fn traces(&self, what: What) -> bool {
+        let is_call = match what {
+            What::Client { .. } => true,
+            What::Ask { store, .. } => self.system.stores[store].kind == StoreKind::External,
+            What::Server(_) | What::Internal(_) | What::Producer(_) | What::Consumer(_) => false,
+        };
+        self.traces_calls.get() || !is_call
     }
 
     /// All that is wrong with an operation on a copy, together.

@@ -1,6 +1,8 @@
-//! Less than all spans, as real systems send them: head sampling, services without instrumentation, clocks that are off.
+//! Less than all spans, as real systems send them: head sampling, services without instrumentation, clocks that are off,
+//! spans that say less (`bare`).
 //! What happens in the system is the same with and without.
 
+use super::bare::Bare;
 use crate::sim::{Tracing, World};
 use anyhow::{Result, ensure};
 
@@ -16,6 +18,8 @@ pub(crate) struct Degrade {
     pub(crate) untraced: f64,
     /// Clocks of machines are off by up to this, in nanoseconds, either way.
     pub(crate) clock_skew: u64,
+    /// What spans do not say.
+    pub(crate) bare: Bare,
 }
 
 impl Degrade {

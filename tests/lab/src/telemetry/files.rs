@@ -50,7 +50,7 @@ impl SpanFile {
             .copied()
             .filter(|record| self.degrade.keeps(record.ids.trace));
         let shift = i64::try_from(self.epoch_ns).unwrap_or(i64::MAX / 2) + self.skew.of(pod.node);
-        let Some(request) = words::request(system, pod, kept, shift, &self.trace_state) else {
+        let Some(request) = words::request(system, pod, kept, shift, &self.trace_state, &self.degrade.bare) else {
             return;
         };
         self.spans += request.resource_spans[0].scope_spans[0].spans.len() as u64;

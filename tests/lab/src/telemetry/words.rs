@@ -1,6 +1,7 @@
 //! A record becomes an OTLP span: names and attributes as instrumentation writes them, by the conventions that the
 //! service's library knows, old names or new.
 
+use super::bare::Bare;
 use crate::sim::{Failure, Pod, Record, What};
 use crate::system::{Op, OpId, Protocol, Service, Step, StoreKind, System};
 use epicenter_proto::otlp::collector_trace::ExportTraceServiceRequest;
@@ -16,13 +17,14 @@ const FLAGS: u32 = 0x01 | 0x02 | 0x100;
 const FLAG_REMOTE: u32 = 0x200;
 const PORT: i64 = 8080;
 
-/// What a copy's exporter sends: `shift_ns` is added to every time.
+/// What a copy's exporter sends: `shift_ns` is added to every time, and `bare` taken out of every span.
 pub(super) fn request(
     system: &System,
     pod: &Pod,
     records: impl Iterator<Item = Record>,
     shift_ns: i64,
     trace_state: &str,
+    bare: &Bare,
 ) -> Option<ExportTraceServiceRequest> {
     let spans: Vec<Span> = records
         .map(|record| {
@@ -33,6 +35,7 @@ pub(super) fn request(
                 event.time_unix_nano = span.end_time_unix_nano;
             }
             trace_state.clone_into(&mut span.trace_state);
+            bare.strip(&mut span);
             span
         })
         .collect();
