@@ -9,6 +9,7 @@
 
 use crate::blame::{Case, Ledger};
 use crate::calls::{BadCalls, Places};
+use crate::unseen;
 use crate::verdict::Evidence;
 use epicenter_graph::Entity;
 use std::collections::BTreeSet;
@@ -25,20 +26,25 @@ const EXCESS_SHARE_MIN: f64 = 0.1;
 const RISE_MIN: f64 = 0.1;
 
 /// Moves blame of both ledgers down to whom the suspects wait for. `calls` is only asked for
-/// where there are several. Cost: that, and [`BadCalls::below`] for the first [`SUSPECTS_MAX`] suspects of each ledger.
-pub(crate) fn hand_down(calls: impl FnOnce() -> BadCalls, latency: &mut Ledger, errors: &mut Ledger) {
+/// where there are several. Who is taken to wait for whom by calls that nobody sees is what it returns. Cost: that, and [`BadCalls::below`]
+/// for the first [`SUSPECTS_MAX`] suspects of each ledger.
+pub(crate) fn hand_down(
+    calls: impl FnOnce() -> BadCalls,
+    latency: &mut Ledger,
+    errors: &mut Ledger,
+) -> Vec<(Entity, Entity)> {
     let mut suspects: BTreeSet<&Entity> = BTreeSet::new();
     for ledger in [&*latency, &*errors] {
         suspects.extend(ledger.ranked().into_iter().take(SUSPECTS_MAX).map(|(entity, _)| entity));
     }
     if suspects.len() < 2 {
-        return;
+        return Vec::new();
     }
     // In order; from here on a number is a place in it.
     let suspects: Vec<Entity> = suspects.into_iter().cloned().collect();
     let calls = calls();
     let bad = calls.received(&suspects);
-    let below = calls.below(&suspects);
+    let mut below = calls.below(&suspects);
     let fails: Vec<bool> = suspects
         .iter()
         .map(|entity| errors.cases.get(entity).is_some_and(fails_much_more))
@@ -48,6 +54,7 @@ pub(crate) fn hand_down(calls: impl FnOnce() -> BadCalls, latency: &mut Ledger, 
     let (excess, is_slow): (Vec<f64>, Vec<bool>) = slow
         .map(|case| case.map_or((0.0, false), |case| (excess_ns(case), is_much_slower(case))))
         .unzip();
+    let unseen = unseen::below(&calls, &suspects, &mut below, |other| is_slow[other] || fails[other]);
     let explains = |waiting: usize, other: usize| {
         let is_worse = is_slow[other] || fails[other];
         let is_below = below[waiting].has(other) && !below[other].has(waiting);
@@ -75,6 +82,10 @@ pub(crate) fn hand_down(calls: impl FnOnce() -> BadCalls, latency: &mut Ledger, 
             }
         }
     }
+    let number = |entity: &Entity| suspects.binary_search(entity).unwrap_or(usize::MAX);
+    let is_unseen = |(from, to): &(&Entity, &Entity)| unseen.contains(&(number(from), number(to)));
+    let handed = handed.iter().copied().filter(is_unseen);
+    handed.map(|(from, to)| (from.clone(), to.clone())).collect()
 }
 
 fn hand(ledger: &mut Ledger, from: &Entity, to: &Entity, moved: f64) {
@@ -114,6 +125,7 @@ fn fails_much_more(case: &Case) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use epicenter_graph::EntityKind;
 
     fn entity(name: &str) -> Entity {
         Entity::service(name)
@@ -164,6 +176,36 @@ mod tests {
         let mut latency = ledger(&drift);
         hand_down(|| calls, &mut latency, &mut Ledger::default());
         assert_eq!(first(&latency), "food");
+    }
+
+    /// Scenario: the calls to a service without instrumentation fail, and calls of others to a database.
+    /// Guarantees: the two are one when its name is one of the organization's own, and who waits for it waits for the database too; a
+    /// third party is no part of it, nor a database of which only those complain who wait for the service as well.
+    #[test]
+    fn who_sends_no_spans_may_wait_for_whoever_broke() {
+        let database = Entity::new(EntityKind::Database, "orders");
+        let told = |external: &str, asks_the_database: &str| {
+            let external = Entity::new(EntityKind::External, external);
+            let service = Entity::service;
+            let calls = BadCalls::of_entities(&[
+                (service("front"), service("cart"), 30.0),
+                (service("cart"), external.clone(), 30.0),
+                (service(asks_the_database), database.clone(), 10.0),
+            ]);
+            let mut errors = ledger(&[("cart", 5.0, "errors", 0.9, 0.0)]);
+            for (entity, weight) in [(&external, 90.0), (&database, 20.0)] {
+                let evidence = errors.cases[&self::entity("cart")].reasons[0].evidence.clone();
+                errors.add(entity.clone(), weight, evidence);
+            }
+            let unseen = hand_down(|| calls, &mut Ledger::default(), &mut errors);
+            (first(&errors), unseen, external)
+        };
+        let (culprit, unseen, legacy) = told("legacy.svc.cluster.local", "stock");
+        assert_eq!((culprit.as_str(), unseen), ("orders", vec![(legacy, database.clone())]));
+        for (external, asks) in [("api.payments.com", "stock"), ("legacy", "front")] {
+            let (culprit, unseen, _) = told(external, asks);
+            assert_eq!((culprit.as_str(), unseen.len()), (external, 0));
+        }
     }
 
     #[test]

@@ -66,19 +66,25 @@ impl BadCalls {
         Self::new(scene, &bad)
     }
 
-    /// Caller, callee and how many calls were bad.
+    /// Services that call, that are called, and how many calls were bad.
     #[cfg(test)]
     pub(crate) fn of_pairs(pairs: &[(&str, &str, f64)]) -> Self {
-        let names: BTreeSet<&str> = pairs
+        let service = |name: &str| Entity::service(name);
+        let pairs = pairs
             .iter()
-            .flat_map(|(caller, callee, _)| [*caller, *callee])
-            .collect();
-        let number = |name: &str| names.iter().position(|other| *other == name).expect("it is one");
-        let mut callees = vec![Vec::new(); names.len()];
+            .map(|(caller, callee, bad)| (service(caller), service(callee), *bad));
+        Self::of_entities(&pairs.collect::<Vec<_>>())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of_entities(pairs: &[(Entity, Entity, f64)]) -> Self {
+        let ends: BTreeSet<&Entity> = pairs.iter().flat_map(|(caller, callee, _)| [caller, callee]).collect();
+        let ends: Vec<Entity> = ends.into_iter().cloned().collect();
+        let number = |end: &Entity| ends.binary_search(end).expect("it is one");
+        let mut callees = vec![Vec::new(); ends.len()];
         for (caller, callee, bad) in pairs {
             callees[number(caller)].push((number(callee), *bad));
         }
-        let ends = names.iter().map(|name| Entity::service(*name)).collect();
         Self { ends, callees }
     }
 
@@ -146,14 +152,37 @@ impl BadCalls {
         reached
     }
 
+    /// For each of some, in order, bad calls to it of callers that are not the one that is `waiting` and do not wait for it, over any
+    /// number of hops.
+    pub(crate) fn apart_from(&self, waiting: &Entity, some: &[Entity]) -> Vec<f64> {
+        let end = self.ends.binary_search(waiting).ok();
+        let waits = self.reached([end].into_iter());
+        let mut received = vec![0.0; self.ends.len()];
+        for (caller, callees) in self
+            .callees
+            .iter()
+            .enumerate()
+            .filter(|(caller, _)| waits[*caller] == 0)
+        {
+            let is_it = Some(caller) == end;
+            let others = callees.iter().filter(|_| !is_it);
+            others.for_each(|(callee, bad)| received[*callee] += bad);
+        }
+        self.of_ends(some, &received)
+    }
+
     /// Bad calls to each of some, of all callers together.
     pub(crate) fn received(&self, some: &[Entity]) -> Vec<f64> {
         let mut received = vec![0.0; self.ends.len()];
         for (callee, bad) in self.callees.iter().flatten() {
             received[*callee] += bad;
         }
-        let of = |entity: &Entity| self.ends.binary_search(entity).map_or(0.0, |end| received[end]);
-        some.iter().map(of).collect()
+        self.of_ends(some, &received)
+    }
+
+    fn of_ends(&self, some: &[Entity], of: &[f64]) -> Vec<f64> {
+        let end = |entity: &Entity| self.ends.binary_search(entity).map_or(0.0, |end| of[end]);
+        some.iter().map(end).collect()
     }
 }
 
@@ -175,6 +204,14 @@ impl Places {
             set.0[number] |= 1 << (place % Self::IN_ONE);
         }
         set
+    }
+
+    /// Adds the places of another set.
+    pub(crate) fn add(&mut self, other: &Self) {
+        if self.0.len() < other.0.len() {
+            self.0.resize(other.0.len(), 0);
+        }
+        self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a |= b);
     }
 
     pub(crate) fn has(&self, place: usize) -> bool {

@@ -13,6 +13,7 @@ use crate::spread::beside;
 use crate::survey::Survey;
 use crate::verdict::Diagnosis;
 use crate::{Scene, back_pressure, cause, conservation, dimension, edge_gap, mesh, self_time, silence, structure};
+use epicenter_graph::Entity;
 
 /// Nats from which faults are beyond doubt.
 const FAULT_NATS: f64 = 15.0;
@@ -77,7 +78,8 @@ pub fn diagnose(scene: &Scene<'_>) -> Option<Diagnosis> {
         let listed = shaken::list(scene, &survey, &suffering, |_| true);
         (ledger, Ways::of(scene, &survey.edges), suffering, listed)
     };
-    let time_and_errors = || blame(scene, &survey, findings.is_mesh);
+    let mut unseen = Vec::new();
+    let time_and_errors = || blame(scene, &survey, findings.is_mesh, &mut unseen);
     let many = survey.edges.calls.len();
     let ((latency, errors), (structure, ways, suffering, listed)) = beside(many, time_and_errors, structure_and_ways);
     (findings.latency, findings.errors, findings.structure) = (latency, errors, structure);
@@ -102,7 +104,9 @@ pub fn diagnose(scene: &Scene<'_>) -> Option<Diagnosis> {
         return None;
     }
     let (affected, entry_points, blast_radius) = listed;
+    let of_first = unseen.into_iter().filter(|(_, culprit)| *culprit == suspects[0].entity);
     let mut diagnosis = Diagnosis {
+        waiting_unseen: of_first.map(|(waiting, _)| waiting).collect(),
         suspects,
         affected,
         entry_points,
@@ -119,8 +123,13 @@ pub fn diagnose(scene: &Scene<'_>) -> Option<Diagnosis> {
     Some(diagnosis)
 }
 
-/// Who is blamed for time that is lost, and who for errors.
-fn blame(scene: &Scene<'_>, survey: &Survey<'_>, is_mesh: bool) -> (Ledger, Ledger) {
+/// Who is blamed for time that is lost, and who for errors; `unseen` gets who is taken to wait for whom by calls that nobody sees.
+fn blame(
+    scene: &Scene<'_>,
+    survey: &Survey<'_>,
+    is_mesh: bool,
+    unseen: &mut Vec<(Entity, Entity)>,
+) -> (Ledger, Ledger) {
     let (mut latency, mut errors) = (Ledger::default(), Ledger::default());
     if is_mesh {
         mesh::blame(scene, &mut latency, &mut errors);
@@ -129,7 +138,7 @@ fn blame(scene: &Scene<'_>, survey: &Survey<'_>, is_mesh: bool) -> (Ledger, Ledg
         edge_gap::blame(scene, &survey.edges.longer, &mut latency);
         conservation::blame(scene, survey, &mut errors);
         silence::blame(scene, &survey.edges.unanswered, &mut errors);
-        back_pressure::hand_down(|| BadCalls::of(scene, &survey.edges), &mut latency, &mut errors);
+        *unseen = back_pressure::hand_down(|| BadCalls::of(scene, &survey.edges), &mut latency, &mut errors);
     }
     (latency, errors)
 }

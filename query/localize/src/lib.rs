@@ -25,6 +25,7 @@ mod mesh;
 mod self_time;
 mod silence;
 mod structure;
+mod unseen;
 
 mod cache;
 mod cause;
@@ -42,4 +43,5 @@ pub use explain::{BlastRadius, Compared, Explanation};
 pub use related::{is_one_of, related};
 pub use scene::Scene;
 pub use shaken::restrict;
+pub use unseen::may_call_unseen;
 pub use verdict::{Affected, Cause, CauseKind, Diagnosis, Evidence, Suspect};

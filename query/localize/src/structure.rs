@@ -11,7 +11,8 @@ use crate::verdict::Evidence;
 use crate::words::percent;
 use epicenter_detect::Share;
 use epicenter_detect::stats::{divergence, mean_share};
-use epicenter_graph::{NameId, OpKey, OpStats};
+use epicenter_graph::{Callee, Entity, NameId, OpKey, OpStats};
+use hashbrown::{HashMap, HashSet};
 use std::collections::BTreeSet;
 
 /// Spans at rest below which nothing is known of an operation's children.
@@ -56,7 +57,35 @@ pub(crate) fn blame(scene: &Scene<'_>, mut moved: Vec<Moved<'_>>, ledger: &mut L
     };
     moved.sort_unstable_by(|a, b| b.nats.total_cmp(&a.nats).then_with(|| name(a).cmp(&name(b))));
     moved.truncate(MOVED_MAX);
-    moved.iter().for_each(|moved| accuse(scene, moved, ledger));
+    let accused: Vec<_> = moved.iter().filter_map(|moved| accuse(scene, moved)).collect();
+    let entities = entities(scene, accused.iter().map(|(culprit, ..)| *culprit).collect());
+    for (culprit, nats, evidence) in accused {
+        let entity = entities.get(&culprit).cloned();
+        ledger.at_least(entity.unwrap_or_else(|| scene.service(culprit)), nats, evidence);
+    }
+}
+
+/// Those of the names that are of something that sends no spans.
+fn entities(scene: &Scene<'_>, named: HashSet<NameId>) -> HashMap<NameId, Entity> {
+    if named.is_empty() {
+        return HashMap::new();
+    }
+    let mut peers: HashMap<NameId, Callee> = HashMap::new();
+    for key in scene.window.edges.keys() {
+        if let Callee::Peer(_, peer) = key.callee
+            && named.contains(&peer)
+        {
+            let known = peers.entry(peer).or_insert(key.callee);
+            *known = key.callee.min(*known);
+        }
+    }
+    if !peers.is_empty() {
+        let heard = scene.window.ops.keys().chain(scene.baseline.total().ops.keys());
+        let services: HashSet<NameId> = heard.map(|key| key.service).collect();
+        peers.retain(|peer, _| !services.contains(peer));
+    }
+    let entity = |(peer, callee)| (peer, scene.callee(callee));
+    peers.into_iter().map(entity).collect()
 }
 
 /// The children that so many more or fewer spans have than at rest that it may mean something.
@@ -76,27 +105,25 @@ fn children<'a>(op: &'a OpStats, rest: &'a OpStats) -> impl Iterator<Item = ((Na
     })
 }
 
-fn accuse(scene: &Scene<'_>, moved: &Moved<'_>, ledger: &mut Ledger) {
+/// Who is suspected for a child that is missing or new, with how much and why.
+fn accuse(scene: &Scene<'_>, moved: &Moved<'_>) -> Option<(NameId, f64, Evidence)> {
     let Moved {
         key, op, rest, child, ..
     } = moved;
     let having = |op: &OpStats| op.children.get(child).copied().unwrap_or(0);
     let range = scene.baseline.op_share(key, |op| (having(op), op.count), op.count);
-    let Some(Share {
+    let Share {
         mean: usual, low, high, ..
-    }) = range
-    else {
-        return;
-    };
+    } = range?;
     let now = having(op) as f64 / op.count.max(1) as f64;
     if low <= now && now <= high {
-        return;
+        return None;
     }
     let least = 0.5 / (rest.count as f64 + 1.0);
     let reference = now.clamp(low, high).clamp(least, 1.0 - least);
     let nats = op.count as f64 * divergence(now, reference);
     if nats < NATS_MIN {
-        return;
+        return None;
     }
     let (culprit, how) = match last_before_stop(scene, moved, usual - now) {
         Some(last) if now < usual => (last, "the work ends early, after"),
@@ -119,7 +146,7 @@ fn accuse(scene: &Scene<'_>, moved: &Moved<'_>, ledger: &mut Ledger) {
         baseline: usual,
         trace_ids: op.slowest.traces().collect(),
     };
-    ledger.at_least(scene.service(culprit), nats, evidence);
+    Some((culprit, nats, evidence))
 }
 
 /// The other service whose child is now the last one in more than half of the spans that miss something, and twice as
@@ -135,4 +162,25 @@ fn last_before_stop(scene: &Scene<'_>, Moved { key, op, rest, .. }: &Moved<'_>, 
         .filter(|(now, usual, _)| now - usual > 0.5 * missing && *now > 2.0 * usual + 0.05)
         .max_by(|a, b| (a.0 - a.1).total_cmp(&(b.0 - b.1)))
         .map(|(_, _, id)| id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stage::Stage;
+    use epicenter_graph::EntityKind;
+
+    /// Guarantees: a store after which the work ends early is named as a store, and what sends spans is a service though some
+    /// calls to it go unanswered.
+    #[test]
+    fn what_sends_no_spans_is_named_as_what_it_is() {
+        let mut stage = Stage::default();
+        for callee in ["db:orders", "host:legacy", "host:mail"] {
+            stage.calls(("cart", "call", callee), 10, 2, 2);
+        }
+        stage.op("mail", "POST /send").count += 10;
+        let named: HashSet<NameId> = ["orders", "mail", "cart"].map(|name| stage.id(name)).into();
+        let expected = [(stage.id("orders"), Entity::new(EntityKind::Database, "orders"))];
+        assert_eq!(entities(&stage.scene(), named), expected.into());
+    }
 }

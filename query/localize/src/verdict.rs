@@ -102,6 +102,8 @@ pub struct Diagnosis {
     pub cause: Cause,
     /// Suspects, best first; scores sum to at most 1.
     pub suspects: Vec<Suspect>,
+    /// What sends no spans and is taken to wait for the first suspect by calls that nobody sees.
+    pub waiting_unseen: Vec<Entity>,
     /// Services that suffer, the most first.
     pub affected: Vec<Affected>,
     /// Where requests that suffer enter: `service operation`, the most first.

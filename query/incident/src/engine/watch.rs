@@ -249,12 +249,11 @@ impl Engine {
         self.incidents.iter_mut().rev().find(|incident| incident.id == id)
     }
 
+    /// Whom the culprit may make suffer, also by way of what sends no spans and waits for it unseen.
     pub(super) fn related(&self, window: &Window, length: DurationNs, diagnosis: &Diagnosis) -> BTreeSet<NameId> {
         let scene = self.scene(window, length, None);
-        diagnosis
-            .culprit()
-            .map(|culprit| related(&scene, culprit))
-            .unwrap_or_default()
+        let ways = diagnosis.culprit().into_iter().chain(&diagnosis.waiting_unseen);
+        ways.flat_map(|entity| related(&scene, entity)).collect()
     }
 
     pub(super) fn diagnose(
