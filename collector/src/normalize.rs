@@ -64,6 +64,7 @@ pub(crate) struct SpanFacts<'a> {
     texts: [&'a [u8]; TEXTS],
     numbers: [Option<i64>; NUMBERS],
     is_database: bool,
+    is_marked_failed: bool,
     exception_type: &'a [u8],
     error_logged: bool,
 }
@@ -74,6 +75,7 @@ impl Default for SpanFacts<'_> {
             texts: [b""; TEXTS],
             numbers: [None; NUMBERS],
             is_database: false,
+            is_marked_failed: false,
             exception_type: b"",
             error_logged: false,
         }
@@ -133,6 +135,9 @@ impl<'a> SpanFacts<'a> {
                 *slot = slot.or_else(|| number(value));
             }
             Some(keys::Meaning::DatabaseMark) => self.is_database = true,
+            Some(keys::Meaning::ErrorMark) => {
+                self.is_marked_failed |= matches!(value, RawValue::Bool(true) | RawValue::String(b"true"));
+            }
         }
     }
 
@@ -171,13 +176,24 @@ impl<'a> SpanFacts<'a> {
         row.error = match row.status_code {
             STATUS_ERROR => true,
             STATUS_OK => false,
-            _ => {
-                http_status.is_some_and(|code| code >= HTTP_SERVER_ERROR)
-                    || grpc_status.is_some_and(|code| GRPC_FAILURES.contains(&code))
-            }
+            _ => self.is_failed(http_status, grpc_status),
         };
         row.error_logged = self.error_logged;
         self.normalize_peer(protocol, row);
+    }
+
+    /// Whether a span that has no status says otherwise that it failed: by the code of its protocol; where it has none, because no
+    /// answer came, by the type of its error; or by the mark of OpenTracing.
+    fn is_failed(&self, http_status: Option<i64>, grpc_status: Option<i64>) -> bool {
+        let by_type = || !self.texts[Text::ErrorType as usize].is_empty();
+        let by_code = match (http_status, grpc_status) {
+            (None, None) => by_type(),
+            (http, grpc) => {
+                http.is_some_and(|code| code >= HTTP_SERVER_ERROR)
+                    || grpc.is_some_and(|code| GRPC_FAILURES.contains(&code))
+            }
+        };
+        by_code || self.is_marked_failed
     }
 
     fn protocol(&self, kind: i32) -> Option<Protocol> {

@@ -57,12 +57,14 @@ pub(super) enum Meaning {
     Number(Number),
     /// The span talks to a database, whatever the value.
     DatabaseMark,
+    /// The span failed, where it is true.
+    ErrorMark,
 }
 
 /// What the key means, if anything here depends on it.
 #[inline]
 pub(super) fn meaning(key: &[u8]) -> Option<Meaning> {
-    use Meaning::{DatabaseMark, Number as N, Text as T};
+    use Meaning::{DatabaseMark, ErrorMark, Number as N, Text as T};
     Some(match key {
         b"http.request.method" => T(Text::HttpMethod),
         b"http.method" => T(Text::HttpMethodOld),
@@ -112,6 +114,7 @@ pub(super) fn meaning(key: &[u8]) -> Option<Meaning> {
             T(Text::SocketPeerAddress)
         }
         b"error.type" => T(Text::ErrorType),
+        b"error" => ErrorMark,
         _ => return None,
     })
 }

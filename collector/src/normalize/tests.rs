@@ -113,6 +113,13 @@ fn errors() {
         true,
     );
     check(2, 0, &[("rpc.grpc.status_code", "5")], grpc, false);
+    // No answer came, so there is no code; a code says more than a type.
+    check(1, 0, &[("error.type", "timeout")], none, true);
+    check(1, 1, &[("error.type", "timeout")], none, false);
+    check(2, 0, &[("http.status_code", "404"), ("error.type", "404")], http, false);
+    check(1, 0, &[("error", "true")], none, true);
+    check(1, 1, &[("error", "true")], none, false);
+    check(1, 0, &[("error", "false")], none, false);
 }
 
 #[test]

@@ -35,7 +35,8 @@ pub mod name {
     pub const STATUS_CODE: &str = "status_code";
     /// Status message; null when empty.
     pub const STATUS_MESSAGE: &str = "status_message";
-    /// Normalized: the span says that it failed (status error, HTTP 5xx, or a gRPC code that means failure).
+    /// Normalized: the span says that it failed: status error; where that is unset HTTP 5xx, a gRPC code that means failure, `error.type`
+    /// where there is neither code, or `error` = true.
     pub const ERROR: &str = "error";
     /// Normalized: an event of the span tells of an error (an `exception`, or a log line of severity error or worse).
     pub const ERROR_LOGGED: &str = "error_logged";
