@@ -1,18 +1,20 @@
 //! Which service answers under which name: learned from calls that were answered, used for those that are not.
 
 use crate::names::{NameId, Names};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 /// Callers times peer names remembered.
 const ANSWERS_MAX: usize = 200_000;
 
-/// Something learned: caller, the name it calls, and who answered.
+/// Something learned: caller, the name it calls, and who answered; or who asks several services, in which work, and no name.
 pub(crate) type Learned = (NameId, NameId, NameId);
 
 /// What was learned up to a window.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answers {
     by_peer: HashMap<(NameId, NameId), NameId>,
+    /// Work, by service and name, that asks several services, so that it is no call of one: the calls have no spans.
+    several: HashSet<(NameId, NameId)>,
     /// The same as a number that does not depend on the order in which it was learned.
     digest: u128,
     news: Vec<Learned>,
@@ -38,6 +40,28 @@ impl Answers {
         }
         self.digest = self.digest.wrapping_add(mix((caller, peer, callee)));
         self.news.push((caller, peer, callee));
+    }
+
+    /// Some work asked several services by calls that have no spans.
+    pub(crate) fn learn_several(&mut self, service: NameId, work: NameId) {
+        if self.several.len() < ANSWERS_MAX && self.several.insert((service, work)) {
+            let learned = (service, work, Names::NONE);
+            self.digest = self.digest.wrapping_add(mix(learned));
+            self.news.push(learned);
+        }
+    }
+
+    /// Whether some work is known to ask several.
+    pub(crate) fn asks_several(&self, service: NameId, work: NameId) -> bool {
+        self.several.contains(&(service, work))
+    }
+
+    /// Takes what was learned elsewhere.
+    pub(crate) fn take(&mut self, (caller, peer, callee): Learned) {
+        match callee {
+            Names::NONE => self.learn_several(caller, peer),
+            _ => self.learn(caller, peer, callee),
+        }
     }
 
     /// Who answered to the name last.

@@ -182,8 +182,8 @@ impl Held {
                 for (trace, _) in judged.traces {
                     self.index.remove(&trace);
                 }
-                for (caller, peer, callee) in kept.learned {
-                    self.answers.learn(caller, peer, callee);
+                for learned in kept.learned {
+                    self.answers.take(learned);
                 }
                 self.answers.take_news();
                 return Some((start, Outcome::Same));

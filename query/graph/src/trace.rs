@@ -130,6 +130,15 @@ impl Walker {
         // What neither calls nor answers and holds one answer alone is a call that does not say so; and so is what holds
         // nothing but a call in another service's name, as some libraries make them.
         let is_alone = kids.len() == 1 && remote.is_some_and(|kid| !span.answers() || kid.calls());
+        // Unless the same work asks others too, at other times.
+        let is_alone = is_alone && !known.answers.asks_several(span.service, span.name);
+        let asks_another = |remote: &Record| {
+            let mut kids = kids.iter().map(|kid| &self.spans[*kid as usize]);
+            kids.any(|kid| kid.service != remote.service && (kid.service != span.service || kid.calls()))
+        };
+        if !span.calls() && !span.answers() && kids.len() > 1 && remote.as_ref().is_some_and(asks_another) {
+            known.answers.learn_several(span.service, span.name);
+        }
         let is_edge = (span.calls() && !in_process) || is_alone;
         let on_edge = is_edge && (remote.is_some() || span.peer != Names::NONE);
         let own = span.complains && !self.below[index] && !is_swallowed(&self.spans, self.parent[index], &span);

@@ -1,5 +1,6 @@
 //! The engine as a whole, on a small system with known faults.
 
+mod bare;
 mod beside;
 mod lasting;
 mod quiet;

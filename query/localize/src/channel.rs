@@ -6,6 +6,7 @@
 use crate::blame::Ledger;
 use crate::calls::BadCalls;
 use crate::explain::{self, Explanation, Ways};
+use crate::missing::Missing;
 use crate::ranking::{self, Side};
 use crate::related::Explained;
 use crate::shaken::{self, Entries};
@@ -65,6 +66,14 @@ pub fn diagnose(scene: &Scene<'_>) -> Option<Diagnosis> {
         is_mesh: survey.edges.is_mesh(),
         ..Findings::default()
     };
+    let missing = match findings.is_mesh {
+        true => Missing::default(),
+        false => Missing::of(scene, &survey),
+    };
+    for (key, calls) in missing.calls() {
+        let bad = survey.edges.bad.entry(key).or_default();
+        *bad = bad.max(calls);
+    }
     let (moved, suffering) = (
         std::mem::take(&mut survey.ops.moved),
         std::mem::take(&mut survey.ops.suffering),
@@ -79,7 +88,7 @@ pub fn diagnose(scene: &Scene<'_>) -> Option<Diagnosis> {
         (ledger, Ways::of(scene, &survey.edges), suffering, listed)
     };
     let mut unseen = Vec::new();
-    let time_and_errors = || blame(scene, &survey, findings.is_mesh, &mut unseen);
+    let time_and_errors = || blame(scene, &survey, &missing, findings.is_mesh, &mut unseen);
     let many = survey.edges.calls.len();
     let ((latency, errors), (structure, ways, suffering, listed)) = beside(many, time_and_errors, structure_and_ways);
     (findings.latency, findings.errors, findings.structure) = (latency, errors, structure);
@@ -127,6 +136,7 @@ pub fn diagnose(scene: &Scene<'_>) -> Option<Diagnosis> {
 fn blame(
     scene: &Scene<'_>,
     survey: &Survey<'_>,
+    missing: &Missing,
     is_mesh: bool,
     unseen: &mut Vec<(Entity, Entity)>,
 ) -> (Ledger, Ledger) {
@@ -137,7 +147,8 @@ fn blame(
         self_time::blame(scene, &survey.ops.longer, &mut latency);
         edge_gap::blame(scene, &survey.edges.longer, &mut latency);
         conservation::blame(scene, survey, &mut errors);
-        silence::blame(scene, &survey.edges.unanswered, &mut errors);
+        missing.blame(scene, &mut errors);
+        silence::blame(scene, &survey.edges.unanswered, missing, &mut errors);
         *unseen = back_pressure::hand_down(|| BadCalls::of(scene, &survey.edges), &mut latency, &mut errors);
     }
     (latency, errors)

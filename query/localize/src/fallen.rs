@@ -73,6 +73,10 @@ impl Heard {
         self.is_silent() && self.nats() >= NATS_MIN
     }
 
+    fn is_gone_alone(&self) -> bool {
+        self.is_gone() && self.has_healthy_siblings()
+    }
+
     fn and(self, other: Self) -> Self {
         let siblings = (self.siblings.0 + other.siblings.0, self.siblings.1 + other.siblings.1);
         Self {
@@ -127,8 +131,7 @@ pub(crate) fn copy(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
     };
     let young = copies.iter().filter(|(copy, _)| is_young(copy));
     let by_new: f64 = young.map(|(_, heard)| heard.now).sum();
-    let is_gone = |heard: &Heard| heard.is_gone() && heard.has_healthy_siblings();
-    let mut gone = copies.into_iter().filter(|(_, heard)| is_gone(heard));
+    let mut gone = copies.into_iter().filter(|(_, heard)| heard.is_gone_alone());
     let Some((instance, heard)) = gone.next().filter(|_| gone.next().is_none()) else {
         return false;
     };
@@ -157,6 +160,12 @@ pub(crate) fn copy(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
     );
     diagnosis.suspects.retain(|suspect| suspect.entity != service);
     true
+}
+
+/// Whether a copy of a service is gone while its siblings answer.
+pub(crate) fn has_gone_copy(scene: &Scene<'_>, service: NameId) -> bool {
+    let mut copies = heard(scene, Dimension::Instance, |of| of == service);
+    copies.any(|(_, _, heard)| heard.is_gone_alone())
 }
 
 /// The machine on which all fell silent, if it is one, and the reasons.

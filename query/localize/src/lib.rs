@@ -22,6 +22,7 @@ mod calls;
 mod conservation;
 mod edge_gap;
 mod mesh;
+mod missing;
 mod self_time;
 mod silence;
 mod structure;

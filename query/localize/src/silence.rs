@@ -7,6 +7,7 @@
 
 use crate::Scene;
 use crate::blame::Ledger;
+use crate::missing::Missing;
 use crate::verdict::Evidence;
 use epicenter_detect::sampling::thinning;
 use epicenter_detect::silent;
@@ -21,7 +22,7 @@ const NATS_MIN: f64 = 10.0;
 const HEARD_MIN: f64 = 0.1;
 
 /// `unanswered` are failed calls that nobody answers, by callee.
-pub(crate) fn blame(scene: &Scene<'_>, unanswered: &HashMap<NameId, u64>, ledger: &mut Ledger) {
+pub(crate) fn blame(scene: &Scene<'_>, unanswered: &HashMap<NameId, u64>, missing: &Missing, ledger: &mut Ledger) {
     let rest = scene.baseline.total();
     let seconds = scene.length.as_secs_f64();
     let per_second = |count: u64| count as f64 / scene.baseline.seconds().max(1e-9);
@@ -51,7 +52,7 @@ pub(crate) fn blame(scene: &Scene<'_>, unanswered: &HashMap<NameId, u64>, ledger
         let nats = lack_of_count(0, expected);
         let is_asked_by_others_alone = !called.contains(&service) && !heard.is_empty();
         let is_own_fault = unanswered.contains_key(&service) || is_asked_by_others_alone;
-        if heard.contains(&service) || !is_own_fault {
+        if heard.contains(&service) || !is_own_fault || missing.is_not_reached(service) {
             continue;
         }
         let evidence = Evidence {

@@ -132,9 +132,14 @@ impl Walker {
         span.parent.is_none() && span.kind == SpanKind::Client && self.kids(index).iter().any(answers)
     }
 
-    /// The service that does the work of a child: the remote one for a call, otherwise its own.
+    /// The service that does the work of a child: the remote one for a call, otherwise its own. An answer that hangs below who asked,
+    /// whose call has no span, is no call itself.
     pub(super) fn doer(&self, child: u32, answers: &Answers) -> (NameId, NameId) {
         let span = &self.spans[child as usize];
+        let parent = self.parent[child as usize].map(|parent| &self.spans[parent as usize]);
+        if !span.calls() && parent.is_some_and(|parent| parent.service != span.service) {
+            return (span.service, span.name);
+        }
         let mut services = self
             .kids(child as usize)
             .iter()

@@ -10,7 +10,7 @@ fn incidents(faults: [(Fault, i64, i64); 2]) -> Vec<Incident> {
     incidents_in(shop_and_batch(), &faults)
 }
 
-fn incidents_in(world: World, faults: &[(Fault, i64, i64)]) -> Vec<Incident> {
+pub(super) fn incidents_in(world: World, faults: &[(Fault, i64, i64)]) -> Vec<Incident> {
     incidents_at(world, faults, 20)
 }
 

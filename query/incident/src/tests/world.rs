@@ -3,7 +3,11 @@
 //! Time is in milliseconds since the start of the world. Durations jitter by a hash of the request's number, so a run is
 //! the same each time.
 
-use epicenter_schema::{ResourceRow, SpanBatch, SpanBatchBuilder, SpanRow};
+mod sent;
+
+use epicenter_schema::SpanBatch;
+pub(super) use sent::Sends;
+use sent::{CLIENT, Made, batch, mix};
 
 const MS: i64 = 1_000_000;
 /// When the world began.
@@ -11,7 +15,6 @@ pub(super) const EPOCH_NS: i64 = 1_700_000_000_000_000_000;
 
 const INTERNAL: i32 = 1;
 const SERVER: i32 = 2;
-const CLIENT: i32 = 3;
 
 /// A service: its own work, and whom it calls, one after the other. `db:name` and `cache:name` are stores.
 #[derive(Clone, Debug)]
@@ -47,23 +50,6 @@ pub(super) enum Fault {
     Unused(&'static str),
 }
 
-/// One span, owned.
-#[derive(Clone, Debug)]
-struct Made {
-    trace: u64,
-    id: u64,
-    parent: u64,
-    service: &'static str,
-    pod: u64,
-    version: &'static str,
-    name: String,
-    kind: i32,
-    start: i64,
-    duration: i64,
-    error: bool,
-    peer: Option<(&'static str, &'static str)>,
-}
-
 pub(super) struct World {
     services: Vec<Service>,
     entries: Vec<&'static str>,
@@ -77,6 +63,8 @@ pub(super) struct World {
     pub(super) seldom: Option<(&'static str, u64)>,
     /// A service that, when a call fails, has its other calls cut before they arrive.
     pub(super) cuts: Option<&'static str>,
+    /// Which spans are sent.
+    pub(super) sends: Sends,
     /// A service whose hosts' clocks are ahead by so many milliseconds.
     pub(super) wrong_clock: Option<(&'static str, i64)>,
 }
@@ -103,6 +91,7 @@ impl World {
             rare: None,
             seldom: None,
             cuts: None,
+            sends: Sends::All,
             wrong_clock: None,
         }
     }
@@ -144,7 +133,7 @@ impl World {
                 self.trace += 1;
             }
         }
-        let mut spans = std::mem::take(&mut self.spans);
+        let mut spans = self.sends.of(std::mem::take(&mut self.spans));
         for span in &mut spans {
             let ahead = self.wrong_clock.filter(|(service, _)| *service == span.service);
             span.start += ahead.map_or(0, |(_, ms)| ms * MS);
@@ -335,48 +324,4 @@ impl World {
     fn push(&mut self, span: Made) {
         self.spans.push(span);
     }
-}
-
-fn batch(spans: &[Made]) -> SpanBatch {
-    let mut builder = SpanBatchBuilder::with_capacity(spans.len());
-    for span in spans {
-        let instance = format!("{}-{}", span.service, span.pod);
-        let node = format!("node-{}", span.pod);
-        builder.set_resource(&ResourceRow {
-            service_name: span.service.as_bytes(),
-            service_version: Some(span.version.as_bytes()),
-            instance: Some(instance.as_bytes()),
-            node: Some(node.as_bytes()),
-            json: b"{}",
-            ..ResourceRow::default()
-        });
-        let mut trace_id = [0; 16];
-        trace_id[8..].copy_from_slice(&(span.trace + 1).to_be_bytes());
-        builder.commit(&SpanRow {
-            trace_id,
-            span_id: span.id.to_be_bytes(),
-            parent_span_id: (span.parent != 0).then(|| span.parent.to_be_bytes()),
-            name: span.name.as_bytes(),
-            kind: span.kind,
-            start_time: span.start,
-            duration_ns: span.duration,
-            status_code: if span.error { 2 } else { 0 },
-            error: span.error,
-            peer_kind: span.peer.map(|(kind, _)| kind.as_bytes()),
-            peer: span.peer.map(|(_, name)| name.as_bytes()),
-            protocol: span
-                .peer
-                .map(|(kind, _)| if kind == "service" { "http" } else { kind }.as_bytes()),
-            ..SpanRow::default()
-        });
-    }
-    builder.finish().expect("valid text")
-}
-
-/// Source: splitmix64 (Steele, Lea, Flood 2014).
-fn mix(value: u64) -> u64 {
-    let z = value.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

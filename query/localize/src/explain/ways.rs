@@ -44,7 +44,8 @@ impl Ways {
         if usual.len() > edges.usual {
             let known: HashSet<&EdgeKey> = edges.calls.iter().map(|(key, _)| key).collect();
             for (key, _) in usual.filter(|(key, _)| !known.contains(*key)) {
-                ways.add(Callee::Service(key.caller), key.callee, 0.0);
+                let bad = edges.bad.get(key).copied().unwrap_or(0.0);
+                ways.add(Callee::Service(key.caller), key.callee, bad);
             }
         }
         for key in now.flows.keys().chain(rest.flows.keys()) {

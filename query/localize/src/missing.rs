@@ -1,0 +1,290 @@
+//! Answers that are missing: calls that have no spans of their own, only those of who answers.
+//!
+//! Where the caller's library makes no spans, a call that nobody answers leaves nothing behind: the caller's request fails or takes
+//! long, and a service that usually works for it does not appear. For each operation whose requests suffer, and each service that
+//! usually answers its calls, expected = usual answers a request x requests now; blame of the service = nats of so few. It is
+//! believed when nearly whoever asks the service misses it; when nearly all is missing, or a copy is gone; and when the caller gets
+//! as far as asking: it still asks others, or several operations miss the same service. Of several that a caller misses it is the
+//! one of which most is missing, then that which most operations miss, then that which comes earliest in the work, being least
+//! often the last. Source: conservation of calls, DESIGN 6.3 and 6.9.
+
+use crate::blame::Ledger;
+use crate::survey::Survey;
+use crate::verdict::Evidence;
+use crate::words::percent;
+use crate::{Scene, fallen};
+use epicenter_detect::stats::lack_of_count;
+use epicenter_detect::{UsualCalls, UsualRequests};
+use epicenter_graph::{Callee, EdgeKey, Entity, NameId, OpKey, OpStats};
+use epicenter_schema::SpanKind;
+use hashbrown::{HashMap, HashSet};
+use std::collections::BTreeMap;
+
+/// Share of requests that fail, are late or complain beyond the usual, and growth of their own work, from which an operation
+/// suffers.
+const RISE_MIN: f64 = 0.05;
+const GROWTH_MIN: f64 = 1.5;
+/// Answers to be expected of a service to an operation, below which nothing is said.
+const EXPECTED_MIN: f64 = 4.0;
+/// Share of the answers to be expected above which none are missing.
+const LEFT_MAX: f64 = 0.9;
+/// Share that must be missing where no copy is gone, or nothing tells that the caller gets as far as asking.
+const NEARLY_ALL: f64 = 0.75;
+/// Shares that differ by less than one of so many steps are the same.
+const STEPS: f64 = 20.0;
+/// Nats from which so few answers are beyond chance.
+const NATS_MIN: f64 = 10.0;
+/// Share of the answers to be expected that must be those to operations that miss the service.
+const EVERYBODY_MIN: f64 = 0.8;
+/// Share of the requests at rest in which somebody else is asked, for it to tell how far the work gets.
+const USUALLY_MIN: f64 = 0.5;
+/// Kinds of spans below which calls are made that have no spans.
+const ASKING: [SpanKind; 4] = [
+    SpanKind::Server,
+    SpanKind::Consumer,
+    SpanKind::Internal,
+    SpanKind::Unspecified,
+];
+
+/// Answers of one service to one operation.
+#[derive(Clone, Copy, Debug)]
+struct Answers {
+    key: EdgeKey,
+    expected: f64,
+    now: u64,
+}
+
+impl Answers {
+    fn of(scene: &Scene<'_>, key: &EdgeKey, usual: &UsualCalls) -> Option<Self> {
+        let asking = ASKING.map(|kind| OpKey {
+            service: key.caller,
+            name: key.via,
+            kind,
+        });
+        let requests = |asking: &OpKey| scene.window.ops.get(asking).map_or(0, |op| op.count);
+        let at_rest = |asking: &OpKey| scene.baseline.usual_requests(asking).map_or(0, |op| op.count);
+        let requests: u64 = asking.iter().map(requests).sum();
+        let at_rest: u64 = asking.iter().map(at_rest).sum();
+        let expected = usual.count as f64 / at_rest.max(1) as f64 * requests as f64;
+        let now = scene.window.edges.get(key).map_or(0, |edge| edge.client.count());
+        (expected >= EXPECTED_MIN).then_some(Self {
+            key: *key,
+            expected,
+            now,
+        })
+    }
+
+    fn are_missing(&self) -> bool {
+        self.now as f64 <= LEFT_MAX * self.expected
+    }
+
+    fn missing(&self) -> f64 {
+        self.expected - self.now as f64
+    }
+}
+
+/// What is missing.
+#[derive(Debug, Default)]
+pub(crate) struct Missing {
+    /// By edge.
+    answers: Vec<Answers>,
+    /// Services that are asked by hardly anybody but operations whose requests suffer, and do not get as far.
+    not_reached: HashSet<NameId>,
+}
+
+impl Missing {
+    /// Cost: two passes over the edges at rest, where any requests suffer.
+    pub(crate) fn of(scene: &Scene<'_>, survey: &Survey<'_>) -> Self {
+        let suffering = suffering(scene, survey);
+        if suffering.is_empty() {
+            return Self::default();
+        }
+        let told_by_answers = |(key, calls): &(&EdgeKey, &UsualCalls)| {
+            calls.gap_ns == 0.0 && calls.count > 0 && key.callee != Callee::Service(key.caller)
+        };
+        let edges = || scene.baseline.usual_edges().filter(told_by_answers);
+        let answers = |(key, usual): (&EdgeKey, &UsualCalls)| Answers::of(scene, key, usual);
+        let asked = edges().filter(|(key, _)| suffering.contains_key(&(key.caller, key.via)));
+        let missed = asked.filter_map(answers).filter(Answers::are_missing);
+        // By who should answer: all that do for anybody.
+        let mut services: HashMap<Callee, Vec<Answers>> = missed.map(|one| (one.key.callee, Vec::new())).collect();
+        for (key, usual) in edges() {
+            if let Some(of) = services.get_mut(&key.callee) {
+                of.extend(Answers::of(scene, key, usual));
+            }
+        }
+        let mut by_caller: HashMap<NameId, Vec<Candidate>> = HashMap::new();
+        for mut of in services.into_values() {
+            put_in_order(&mut of);
+            let missing: Vec<Answers> = of.iter().filter(|one| one.are_missing()).copied().collect();
+            let (expected, now) = sum(&missing);
+            let everybody_does = expected >= EVERYBODY_MIN * sum(&of).0;
+            if !everybody_does || lack_of_count(now, expected) < NATS_MIN {
+                continue;
+            }
+            let share = 1.0 - now as f64 / expected;
+            if share < NEARLY_ALL && !is_partly_gone(scene, of[0].key.callee) {
+                continue;
+            }
+            for one in &missing {
+                let Some(op) = suffering.get(&(one.key.caller, one.key.via)) else {
+                    continue;
+                };
+                let gets_so_far = match op.asks_others(one.key) {
+                    _ if missing.len() > 1 => true,
+                    Some(asks) => asks,
+                    None => share >= NEARLY_ALL,
+                };
+                if gets_so_far {
+                    let candidate = Candidate {
+                        answers: *one,
+                        share: (share * STEPS).round() as u32,
+                        operations: missing.len(),
+                        is_last: op.is_last(one.key.callee),
+                    };
+                    by_caller.entry(one.key.caller).or_default().push(candidate);
+                }
+            }
+        }
+        let name = |one: &Candidate| scene.callee(one.answers.key.callee);
+        let before = |a: &Candidate, b: &Candidate| {
+            let order = b.share.cmp(&a.share).then(b.operations.cmp(&a.operations));
+            let order = order.then(a.is_last.total_cmp(&b.is_last));
+            order.then_with(|| name(a).cmp(&name(b)))
+        };
+        let of_first = |candidates: Vec<Candidate>| {
+            let first = candidates
+                .iter()
+                .min_by(|a, b| before(a, b))
+                .map(|one| one.answers.key.callee);
+            let all = candidates.into_iter().map(|one| one.answers);
+            all.filter(move |one| Some(one.key.callee) == first)
+        };
+        let answers: Vec<Answers> = by_caller.into_values().flat_map(of_first).collect();
+        let missed: HashSet<Callee> = answers.iter().map(|one| one.key.callee).collect();
+        let mut asked: HashMap<NameId, (u64, u64)> = HashMap::new();
+        for (key, calls) in edges() {
+            if let Callee::Service(callee) = key.callee {
+                let suffers = suffering.contains_key(&(key.caller, key.via));
+                let sum = asked.entry(callee).or_default();
+                *sum = (sum.0 + calls.count, sum.1 + if suffers { calls.count } else { 0 });
+            }
+        }
+        let is_not_reached = |(service, (all, suffering)): &(NameId, (u64, u64))| {
+            !missed.contains(&Callee::Service(*service)) && *suffering as f64 >= EVERYBODY_MIN * *all as f64
+        };
+        let not_reached = asked.into_iter().filter(is_not_reached);
+        Self {
+            answers,
+            not_reached: not_reached.map(|(service, _)| service).collect(),
+        }
+    }
+
+    /// Whether hardly anybody gets as far as asking a service, as requests suffer before that.
+    pub(crate) fn is_not_reached(&self, service: NameId) -> bool {
+        self.not_reached.contains(&service)
+    }
+
+    /// The calls that nobody answers.
+    pub(crate) fn calls(&self) -> impl Iterator<Item = (EdgeKey, f64)> + '_ {
+        self.answers.iter().map(|one| (one.key, one.missing()))
+    }
+
+    pub(crate) fn blame(&self, scene: &Scene<'_>, ledger: &mut Ledger) {
+        let mut pairs: BTreeMap<(&str, &str), Vec<Answers>> = BTreeMap::new();
+        for one in &self.answers {
+            if let Callee::Service(callee) = one.key.callee {
+                let pair = (scene.name(one.key.caller), scene.name(callee));
+                pairs.entry(pair).or_default().push(*one);
+            }
+        }
+        for ((caller, callee), mut of) in pairs {
+            put_in_order(&mut of);
+            let (expected, now) = sum(&of);
+            let share = 1.0 - now as f64 / expected;
+            let evidence = Evidence {
+                kind: "unanswered".to_owned(),
+                text: format!("{} of the answers of {callee} to {caller} are missing", percent(share)),
+                value: share,
+                baseline: 0.0,
+                trace_ids: Vec::new(),
+            };
+            ledger.add(Entity::service(callee), lack_of_count(now, expected), evidence);
+        }
+    }
+}
+
+/// A sum of fractions depends on their order.
+fn put_in_order(of: &mut [Answers]) {
+    of.sort_by(|a, b| a.expected.total_cmp(&b.expected).then(a.now.cmp(&b.now)));
+}
+
+/// Answers to be expected, and answers now.
+fn sum(of: &[Answers]) -> (f64, u64) {
+    of.iter()
+        .fold((0.0, 0), |sum, one| (sum.0 + one.expected, sum.1 + one.now))
+}
+
+fn is_partly_gone(scene: &Scene<'_>, callee: Callee) -> bool {
+    matches!(callee, Callee::Service(service) if fallen::has_gone_copy(scene, service))
+}
+
+/// A service that an operation may miss.
+struct Candidate {
+    answers: Answers,
+    /// The share of its answers that all miss, in [`STEPS`].
+    share: u32,
+    /// How many operations miss it.
+    operations: usize,
+    /// How often at rest it is the last that is asked.
+    is_last: f64,
+}
+
+/// An operation whose requests suffer.
+struct Suffering<'a> {
+    now: &'a OpStats,
+    rest: &'a OpStats,
+}
+
+impl Suffering<'_> {
+    /// Whether it still asks anybody else whom it usually asks; none where there is nobody else.
+    fn asks_others(&self, but: EdgeKey) -> Option<bool> {
+        let mut asks = None;
+        for (child, now, at_rest) in self.now.children.beside(&self.rest.children) {
+            let usual = at_rest as f64 / self.rest.count.max(1) as f64;
+            let is_other = child.0 != but.caller && Callee::Service(child.0) != but.callee;
+            if is_other && usual >= USUALLY_MIN {
+                let is_asked = now as f64 > LEFT_MAX * usual * self.now.count as f64;
+                asks = Some(asks.unwrap_or(false) || is_asked);
+            }
+        }
+        asks
+    }
+
+    fn is_last(&self, callee: Callee) -> f64 {
+        let Callee::Service(callee) = callee else { return 0.0 };
+        let last = self.rest.last_child.get(&callee).copied().unwrap_or(0);
+        last as f64 / self.rest.count.max(1) as f64
+    }
+}
+
+/// The operations whose requests fail or take longer, by service and name.
+fn suffering<'a>(scene: &Scene<'a>, survey: &Survey<'a>) -> HashMap<(NameId, NameId), Suffering<'a>> {
+    let failing = survey.ops.complaining.iter();
+    let failing = failing.filter(|(_, op, more)| *more >= RISE_MIN * op.count as f64);
+    let is_longer = |(key, op, _): &&(OpKey, &OpStats, f64)| {
+        let usual = scene.baseline.usual_requests(key);
+        usual.is_some_and(|usual: &UsualRequests| op.self_time.typical() >= GROWTH_MIN * usual.work_ns)
+    };
+    let longer = survey.ops.longer.iter().filter(is_longer);
+    let felt = survey.ops.suffering.iter().filter(|(_, _, impact)| *impact >= RISE_MIN);
+    let asking = failing
+        .chain(longer)
+        .chain(felt)
+        .filter(|(key, ..)| ASKING.contains(&key.kind));
+    let rest = &scene.baseline.total().ops;
+    let known = asking.filter_map(|(key, now, _)| Some((*key, *now, rest.get(key)?)));
+    known
+        .map(|(key, now, rest)| ((key.service, key.name), Suffering { now, rest }))
+        .collect()
+}
