@@ -1,6 +1,6 @@
 //! The service graph, live and pure: spans are gathered into traces, traces into calls, calls into windows.
 //!
-//! Reading order: a span is reduced to a record of fixed size, texts as numbers ([`Names`]), its sender by its dimensions,
+//! Reading order: a span is reduced to a record of fixed size, texts as numbers ([`Names`]), its name in general form, its sender by its dimensions,
 //! its [`Weight`] by the sampling that it tells of. [`Builder`] keeps the records of a trace, in whatever order they come,
 //! until the event-time watermark has passed the trace; then the tree of the trace is walked once and added to the
 //! [`Window`] in which it ended. What comes later is held against the window until that settles. Windows hold counts and
@@ -10,6 +10,7 @@
 //! Nothing here reads a clock, does I/O, or lets the order of a hash map reach a result.
 
 mod entity;
+mod general;
 mod names;
 mod packed;
 mod record;

@@ -2,6 +2,7 @@
 //!
 //! Numbers are given in the order of arrival, so they must never decide an order that is seen outside.
 
+use crate::general::general;
 use hashbrown::HashMap;
 use std::sync::Arc;
 
@@ -12,10 +13,17 @@ const NAMES_MAX: usize = 500_000;
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct NameId(pub(crate) u32);
 
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    id: NameId,
+    /// Whether it is known to be the general form of itself. It lies where there is room anyway.
+    is_general: bool,
+}
+
 /// All names seen.
 #[derive(Clone, Debug)]
 pub struct Names {
-    numbers: HashMap<Arc<str>, NameId>,
+    numbers: HashMap<Arc<str>, Known>,
     names: Vec<Arc<str>>,
 }
 
@@ -39,8 +47,8 @@ impl Names {
 
     /// The number of a name, new or known.
     pub fn intern(&mut self, name: &str) -> NameId {
-        if let Some(id) = self.numbers.get(name) {
-            return *id;
+        if let Some(known) = self.numbers.get(name) {
+            return known.id;
         }
         if self.names.len() >= NAMES_MAX {
             return Self::OVERFLOW;
@@ -48,8 +56,30 @@ impl Names {
         let id = NameId(self.names.len() as u32);
         let name: Arc<str> = name.into();
         self.names.push(Arc::clone(&name));
-        self.numbers.insert(name, id);
+        self.numbers.insert(name, Known { id, is_general: false });
         id
+    }
+
+    /// The number of the general form of a span's name.
+    /// Cost: for a name that is general, and known as that, one look; else two, and the way to the general form.
+    pub(crate) fn intern_general(&mut self, name: &str) -> NameId {
+        if let Some(known) = self.numbers.get(name)
+            && known.is_general
+        {
+            return known.id;
+        }
+        self.find_general(name)
+    }
+
+    // Apart, so that the way of all known names stays short where it is put in line.
+    #[inline(never)]
+    fn find_general(&mut self, name: &str) -> NameId {
+        let general = general(name);
+        if let Some(known) = self.numbers.get_mut(general.as_ref()) {
+            known.is_general = true;
+            return known.id;
+        }
+        self.intern(&general)
     }
 
     /// The name of a number that this collection gave.
@@ -59,6 +89,25 @@ impl Names {
 
     /// The number of a known name.
     pub fn find(&self, name: &str) -> Option<NameId> {
-        self.numbers.get(name).copied()
+        self.numbers.get(name).map(|known| known.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names of peers may look like paths, and stay as they are.
+    #[test]
+    fn what_is_known_as_it_was_sent_is_not_taken_for_general() {
+        let mut names = Names::default();
+        let peer = names.intern("/orders/17");
+        for _ in 0..3 {
+            let general = names.intern_general("/orders/17");
+            assert_eq!(names.get(general).as_ref(), "/orders/{id}");
+            assert_eq!(names.intern_general("/orders/{id}"), general);
+            assert_eq!(names.intern("/orders/{id}"), general);
+        }
+        assert_eq!(names.intern("/orders/17"), peer);
     }
 }

@@ -129,7 +129,7 @@ impl Packer {
         senders.find(span, || known_senders.find(span, names, sources))
     }
 
-    /// A span to wait, its clock set right by `shift`. `admit` tells what a name counts as, given the service, and
+    /// A span to wait, its name in its general form, its clock set right by `shift`. `admit` tells what a name counts as, given the service, and
     /// likewise a peer's.
     pub(crate) fn pack(
         &mut self,
@@ -139,7 +139,7 @@ impl Packer {
         names: &mut Names,
         admit: impl FnMut(NameId, NameId, bool) -> NameId,
     ) -> Packed {
-        let name = names.intern(span.name());
+        let name = names.intern_general(span.name());
         let peer = optional(names, span.peer());
         let told = Work {
             name,

@@ -1,10 +1,11 @@
 //! Spans in, windows out: pairing, self time, errors, weights. Beside it: what the order of arrival may change, clocks,
-//! messages, and senders.
+//! messages, raw paths, and senders.
 
 mod bare;
 mod clocks;
 mod messages;
 mod order;
+mod paths;
 mod senders;
 
 use super::*;
