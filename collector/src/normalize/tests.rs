@@ -119,6 +119,7 @@ fn errors() {
     check(2, 0, &[("http.status_code", "404"), ("error.type", "404")], http, false);
     check(1, 0, &[("error", "true")], none, true);
     check(1, 1, &[("error", "true")], none, false);
+    check(2, 0, &[("http.status_code", "404"), ("error", "true")], http, true);
     check(1, 0, &[("error", "false")], none, false);
 }
 

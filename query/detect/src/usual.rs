@@ -24,9 +24,16 @@ pub struct UsualCalls {
     pub late_ns: f64,
     /// Typical gap between the duration and the work of the callee.
     pub gap_ns: f64,
+    /// Calls that have a gap, because they have spans of their own and not just those of who answers.
+    pub gaps: u64,
 }
 
 impl UsualCalls {
+    /// Whether the calls have no spans of their own: few were taken for some that have.
+    pub fn are_told_by_answers(&self) -> bool {
+        2 * self.gaps < self.count
+    }
+
     /// Of the calls of an edge. Cost: a walk over its two sketches.
     pub fn of(edge: &EdgeStats) -> Self {
         Self {
@@ -37,6 +44,7 @@ impl UsualCalls {
             typical_ns: edge.client.typical(),
             late_ns: edge.client.quantile(LATE_QUANTILE),
             gap_ns: edge.gap.typical(),
+            gaps: edge.gap.count(),
         }
     }
 }

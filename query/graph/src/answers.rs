@@ -109,5 +109,13 @@ mod tests {
         assert_eq!(one.digest(), other.digest());
         assert_eq!(other.take_news(), [(a, d, b), (a, b, c), (a, d, c)]);
         assert_eq!((other.take_news().len(), other.find(a, d)), (0, Some(c)));
+        one.learn_several(a, b);
+        assert_ne!(one.digest(), other.digest());
+        for learned in one.take_news().split_off(2) {
+            other.take(learned);
+            other.take(learned);
+        }
+        assert_eq!(one.digest(), other.digest());
+        assert!(other.asks_several(a, b) && !other.asks_several(a, c) && other.find(a, b) == Some(c));
     }
 }

@@ -134,7 +134,7 @@ impl Walker {
         let is_alone = is_alone && !known.answers.asks_several(span.service, span.name);
         let asks_another = |remote: &Record| {
             let mut kids = kids.iter().map(|kid| &self.spans[*kid as usize]);
-            kids.any(|kid| kid.service != remote.service && (kid.service != span.service || kid.calls()))
+            kids.any(|kid| kid.service != remote.service && kid.service != span.service)
         };
         if !span.calls() && !span.answers() && kids.len() > 1 && remote.as_ref().is_some_and(asks_another) {
             known.answers.learn_several(span.service, span.name);

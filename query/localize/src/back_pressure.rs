@@ -26,7 +26,7 @@ const EXCESS_SHARE_MIN: f64 = 0.1;
 const RISE_MIN: f64 = 0.1;
 
 /// Moves blame of both ledgers down to whom the suspects wait for. `calls` is only asked for
-/// where there are several. Who is taken to wait for whom by calls that nobody sees is what it returns. Cost: that, and [`BadCalls::below`]
+/// where there are several. Returns who is taken to wait for whom by calls that nobody sees. Cost: that, and [`BadCalls::below`]
 /// for the first [`SUSPECTS_MAX`] suspects of each ledger.
 pub(crate) fn hand_down(
     calls: impl FnOnce() -> BadCalls,

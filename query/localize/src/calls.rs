@@ -152,23 +152,32 @@ impl BadCalls {
         reached
     }
 
-    /// For each of some, in order, bad calls to it of callers that are not the one that is `waiting` and do not wait for it, over any
-    /// number of hops.
-    pub(crate) fn apart_from(&self, waiting: &Entity, some: &[Entity]) -> Vec<f64> {
-        let end = self.ends.binary_search(waiting).ok();
-        let waits = self.reached([end].into_iter());
-        let mut received = vec![0.0; self.ends.len()];
-        for (caller, callees) in self
-            .callees
-            .iter()
-            .enumerate()
-            .filter(|(caller, _)| waits[*caller] == 0)
-        {
-            let is_it = Some(caller) == end;
-            let others = callees.iter().filter(|_| !is_it);
-            others.for_each(|(callee, bad)| received[*callee] += bad);
+    /// For each that is `waiting`, and each of some, bad calls to that one of callers that are not the waiting one and do not wait
+    /// for it, over any number of hops. Cost: as [`BadCalls::below`], and for each bad call to one of some a step for each that waits.
+    pub(crate) fn apart_from(&self, waiting: &[Entity], some: &[Entity]) -> Vec<Vec<f64>> {
+        let end = |entity: &Entity| self.ends.binary_search(entity).ok();
+        let some_of: Vec<Option<usize>> = some.iter().map(end).collect();
+        let mut place = vec![None; self.ends.len()];
+        for (at, end) in some_of.iter().enumerate() {
+            if let Some(end) = end {
+                place[*end] = Some(at);
+            }
         }
-        self.of_ends(some, &received)
+        let mut apart = vec![vec![0.0; some.len()]; waiting.len()];
+        for (targets, apart) in waiting.chunks(Places::IN_ONE).zip(apart.chunks_mut(Places::IN_ONE)) {
+            let targets: Vec<Option<usize>> = targets.iter().map(end).collect();
+            let waits = self.reached(targets.iter().copied());
+            for (caller, callees) in self.callees.iter().enumerate() {
+                for (at, bad) in callees.iter().filter_map(|(callee, bad)| Some((place[*callee]?, bad))) {
+                    for (bit, apart) in apart.iter_mut().enumerate() {
+                        if waits[caller] >> bit & 1 == 0 && targets[bit] != Some(caller) {
+                            apart[at] += bad;
+                        }
+                    }
+                }
+            }
+        }
+        apart
     }
 
     /// Bad calls to each of some, of all callers together.
@@ -177,12 +186,8 @@ impl BadCalls {
         for (callee, bad) in self.callees.iter().flatten() {
             received[*callee] += bad;
         }
-        self.of_ends(some, &received)
-    }
-
-    fn of_ends(&self, some: &[Entity], of: &[f64]) -> Vec<f64> {
-        let end = |entity: &Entity| self.ends.binary_search(entity).map_or(0.0, |end| of[end]);
-        some.iter().map(end).collect()
+        let of = |entity: &Entity| self.ends.binary_search(entity).map_or(0.0, |end| received[end]);
+        some.iter().map(of).collect()
     }
 }
 

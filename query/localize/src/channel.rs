@@ -26,6 +26,8 @@ const FELT: f64 = 0.10;
 const FAILING: f64 = 0.05;
 /// Share of the score left to the other ledger.
 const OTHER: f64 = 0.1;
+/// Of what waits for the first suspect unseen, so many are told.
+const WAITING_MAX: usize = 20;
 /// Suspects named.
 const SUSPECTS_MAX: usize = 10;
 
@@ -115,7 +117,7 @@ pub fn diagnose(scene: &Scene<'_>) -> Option<Diagnosis> {
     let (affected, entry_points, blast_radius) = listed;
     let of_first = unseen.into_iter().filter(|(_, culprit)| *culprit == suspects[0].entity);
     let mut diagnosis = Diagnosis {
-        waiting_unseen: of_first.map(|(waiting, _)| waiting).collect(),
+        waiting_unseen: of_first.take(WAITING_MAX).map(|(waiting, _)| waiting).collect(),
         suspects,
         affected,
         entry_points,

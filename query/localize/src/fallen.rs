@@ -9,7 +9,7 @@ use crate::verdict::{CauseKind, Diagnosis, Evidence, Suspect};
 use epicenter_detect::sampling::thinning;
 use epicenter_detect::stats::{divergence, lack_of_count};
 use epicenter_graph::{Dimension, DimensionKey, Entity, EntityKind, NameId};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Nats from which the lack of requests on one copy is beyond chance, and on a machine: there are fewer machines, but each
@@ -122,14 +122,7 @@ pub(crate) fn copy(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
     let copies: Vec<(NameId, Heard)> = heard(scene, Dimension::Instance, |service| service == id)
         .map(|(_, copy, heard)| (copy, heard))
         .collect();
-    let is_young = |copy: &NameId| {
-        scene.baseline.is_young(&DimensionKey {
-            service: id,
-            dimension: Dimension::Instance,
-            value: *copy,
-        })
-    };
-    let young = copies.iter().filter(|(copy, _)| is_young(copy));
+    let young = copies.iter().filter(|(copy, _)| is_young(scene, id, *copy));
     let by_new: f64 = young.map(|(_, heard)| heard.now).sum();
     let mut gone = copies.into_iter().filter(|(_, heard)| heard.is_gone_alone());
     let Some((instance, heard)) = gone.next().filter(|_| gone.next().is_none()) else {
@@ -162,10 +155,34 @@ pub(crate) fn copy(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
     true
 }
 
-/// Whether a copy of a service is gone while its siblings answer.
-pub(crate) fn has_gone_copy(scene: &Scene<'_>, service: NameId) -> bool {
-    let mut copies = heard(scene, Dimension::Instance, |of| of == service);
-    copies.any(|(_, _, heard)| heard.is_gone_alone())
+/// Services of which copies are gone while their siblings answer, and no young ones do in their place. Cost: one pass over the
+/// dimensions.
+pub(crate) fn with_gone_copies(scene: &Scene<'_>) -> HashSet<NameId> {
+    if !scene.same_load {
+        return HashSet::new();
+    }
+    let mut copies: HashMap<NameId, (f64, f64)> = HashMap::new();
+    for (service, copy, heard) in heard(scene, Dimension::Instance, |_| true) {
+        let is_gone = heard.is_gone_alone();
+        if is_gone || is_young(scene, service, copy) {
+            let (gone, by_new) = copies.entry(service).or_default();
+            *(if is_gone { gone } else { by_new }) += if is_gone { heard.expected() } else { heard.now };
+        }
+    }
+    let are_gone = |(_, (gone, by_new)): &(NameId, (f64, f64))| *gone > 0.0 && *by_new < REPLACED_MIN * gone;
+    copies
+        .into_iter()
+        .filter(are_gone)
+        .map(|(service, _)| service)
+        .collect()
+}
+
+fn is_young(scene: &Scene<'_>, service: NameId, copy: NameId) -> bool {
+    scene.baseline.is_young(&DimensionKey {
+        service,
+        dimension: Dimension::Instance,
+        value: copy,
+    })
 }
 
 /// The machine on which all fell silent, if it is one, and the reasons.

@@ -44,5 +44,4 @@ pub use explain::{BlastRadius, Compared, Explanation};
 pub use related::{is_one_of, related};
 pub use scene::Scene;
 pub use shaken::restrict;
-pub use unseen::may_call_unseen;
 pub use verdict::{Affected, Cause, CauseKind, Diagnosis, Evidence, Suspect};

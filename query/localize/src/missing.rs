@@ -3,8 +3,8 @@
 //! Where the caller's library makes no spans, a call that nobody answers leaves nothing behind: the caller's request fails or takes
 //! long, and a service that usually works for it does not appear. For each operation whose requests suffer, and each service that
 //! usually answers its calls, expected = usual answers a request x requests now; blame of the service = nats of so few. It is
-//! believed when nearly whoever asks the service misses it; when nearly all is missing, or a copy is gone; and when the caller gets
-//! as far as asking: it still asks others, or several operations miss the same service. Of several that a caller misses it is the
+//! believed when nearly everybody who asks the service misses it; when nearly all is missing, or a copy is gone; and when the caller
+//! gets as far as asking: it still asks others, or has nobody else to ask, or several callers miss the same service. Of several that a caller misses it is the
 //! one of which most is missing, then that which most operations miss, then that which comes earliest in the work, being least
 //! often the last. Source: conservation of calls, DESIGN 6.3 and 6.9.
 
@@ -18,6 +18,7 @@ use epicenter_detect::{UsualCalls, UsualRequests};
 use epicenter_graph::{Callee, EdgeKey, Entity, NameId, OpKey, OpStats};
 use epicenter_schema::SpanKind;
 use hashbrown::{HashMap, HashSet};
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 /// Share of requests that fail, are late or complain beyond the usual, and growth of their own work, from which an operation
@@ -96,7 +97,7 @@ impl Missing {
     /// Cost: one pass over the edges at rest, and three over those whose calls have no spans.
     pub(crate) fn of(scene: &Scene<'_>, survey: &Survey<'_>) -> Self {
         let told_by_answers = |(key, calls): &(&EdgeKey, &UsualCalls)| {
-            calls.gap_ns == 0.0 && calls.count > 0 && key.callee != Callee::Service(key.caller)
+            calls.are_told_by_answers() && key.callee != Callee::Service(key.caller)
         };
         let edges: Vec<(&EdgeKey, &UsualCalls)> = scene.baseline.usual_edges().filter(told_by_answers).collect();
         if edges.is_empty() {
@@ -117,6 +118,7 @@ impl Missing {
                 of.extend(Answers::of(scene, key, usual));
             }
         }
+        let gone = OnceCell::new();
         let mut by_caller: HashMap<NameId, Vec<Candidate>> = HashMap::new();
         for mut of in services.into_values() {
             put_in_order(&mut of);
@@ -127,15 +129,20 @@ impl Missing {
                 continue;
             }
             let share = 1.0 - now as f64 / expected;
-            if share < NEARLY_ALL && !is_partly_gone(scene, of[0].key.callee) {
+            let is_partly_gone = || {
+                let gone = gone.get_or_init(|| fallen::with_gone_copies(scene));
+                matches!(of[0].key.callee, Callee::Service(service) if gone.contains(&service))
+            };
+            if share < NEARLY_ALL && !is_partly_gone() {
                 continue;
             }
+            let callers: HashSet<NameId> = missing.iter().map(|one| one.key.caller).collect();
             for one in &missing {
                 let Some(op) = suffering.get(&(one.key.caller, one.key.via)) else {
                     continue;
                 };
                 let gets_so_far = match op.asks_others(one.key) {
-                    _ if missing.len() > 1 => true,
+                    _ if callers.len() > 1 => true,
                     Some(asks) => asks,
                     None => share >= NEARLY_ALL,
                 };
@@ -229,10 +236,6 @@ fn sum(of: &[Answers]) -> (f64, u64) {
         .fold((0.0, 0), |sum, one| (sum.0 + one.expected, sum.1 + one.now))
 }
 
-fn is_partly_gone(scene: &Scene<'_>, callee: Callee) -> bool {
-    matches!(callee, Callee::Service(service) if fallen::has_gone_copy(scene, service))
-}
-
 /// A service that an operation may miss.
 struct Candidate {
     answers: Answers,
@@ -244,22 +247,22 @@ struct Candidate {
     is_last: f64,
 }
 
-/// An operation whose requests suffer.
-struct Suffering<'a> {
-    now: &'a OpStats,
-    rest: &'a OpStats,
-}
+/// An operation whose requests suffer: its spans of each kind, now and at rest, in the order of the kinds.
+#[derive(Default)]
+struct Suffering<'a>(BTreeMap<SpanKind, (&'a OpStats, &'a OpStats)>);
 
 impl Suffering<'_> {
     /// Whether it still asks anybody else whom it usually asks; none where there is nobody else.
     fn asks_others(&self, but: EdgeKey) -> Option<bool> {
         let mut asks = None;
-        for (child, now, at_rest) in self.now.children.beside(&self.rest.children) {
-            let usual = at_rest as f64 / self.rest.count.max(1) as f64;
-            let is_other = child.0 != but.caller && Callee::Service(child.0) != but.callee;
-            if is_other && usual >= USUALLY_MIN {
-                let is_asked = now as f64 > LEFT_MAX * usual * self.now.count as f64;
-                asks = Some(asks.unwrap_or(false) || is_asked);
+        for (op, rest) in self.0.values() {
+            for (child, now, at_rest) in op.children.beside(&rest.children) {
+                let usual = at_rest as f64 / rest.count.max(1) as f64;
+                let is_other = child.0 != but.caller && Callee::Service(child.0) != but.callee;
+                if is_other && usual >= USUALLY_MIN {
+                    let is_asked = now as f64 > LEFT_MAX * usual * op.count as f64;
+                    asks = Some(asks.unwrap_or(false) || is_asked);
+                }
             }
         }
         asks
@@ -267,8 +270,11 @@ impl Suffering<'_> {
 
     fn is_last(&self, callee: Callee) -> f64 {
         let Callee::Service(callee) = callee else { return 0.0 };
-        let last = self.rest.last_child.get(&callee).copied().unwrap_or(0);
-        last as f64 / self.rest.count.max(1) as f64
+        let last = |rest: &OpStats| {
+            let last = rest.last_child.get(&callee).copied().unwrap_or(0);
+            last as f64 / rest.count.max(1) as f64
+        };
+        self.0.values().map(|(_, rest)| last(rest)).fold(0.0, f64::max)
     }
 }
 
@@ -287,8 +293,12 @@ fn suffering<'a>(scene: &Scene<'a>, survey: &Survey<'a>) -> HashMap<(NameId, Nam
         .chain(felt)
         .filter(|(key, ..)| ASKING.contains(&key.kind));
     let rest = &scene.baseline.total().ops;
-    let known = asking.filter_map(|(key, now, _)| Some((*key, *now, rest.get(key)?)));
-    known
-        .map(|(key, now, rest)| ((key.service, key.name), Suffering { now, rest }))
-        .collect()
+    let mut suffering: HashMap<(NameId, NameId), Suffering<'a>> = HashMap::new();
+    for (key, now, _) in asking {
+        if let Some(rest) = rest.get(key) {
+            let of = suffering.entry((key.service, key.name)).or_default();
+            of.0.insert(key.kind, (*now, rest));
+        }
+    }
+    suffering
 }

@@ -39,16 +39,22 @@ impl Neighbours {
     }
 }
 
-/// The services that an entity is related to, itself included. Cost: one pass over the edges now and at rest.
-pub fn related(scene: &Scene<'_>, entity: &Entity) -> BTreeSet<NameId> {
+/// The services that some entities are related to, themselves included. Cost: one pass over the edges now and at rest, and one
+/// over those now and at rest for each entity that sends no spans.
+pub fn related<'a>(scene: &Scene<'_>, entities: impl IntoIterator<Item = &'a Entity>) -> BTreeSet<NameId> {
     let windows = [scene.window, scene.baseline.total()];
-    let seeds = seeds(scene, windows, entity);
+    let (mut above, mut below) = (BTreeSet::new(), BTreeSet::new());
+    for entity in entities {
+        let seeds = seeds(scene, windows, entity);
+        if !is_seen_by_callers_alone(entity) {
+            below.extend(&seeds);
+        }
+        above.extend(seeds);
+    }
     let mut neighbours = Neighbours::default();
     windows.iter().for_each(|window| neighbours.take(window));
-    let mut all = reach(&seeds, &neighbours.callers);
-    if !is_seen_by_callers_alone(entity) {
-        all.extend(reach(&seeds, &neighbours.callees));
-    }
+    let mut all = reach(&above, &neighbours.callers);
+    all.extend(reach(&below, &neighbours.callees));
     all
 }
 
@@ -194,12 +200,12 @@ mod tests {
             whole: None,
             explained: None,
         };
-        let found = related(&scene, entity);
+        let found = related(&scene, [entity]);
         let mut found: Vec<&str> = found.iter().map(|id| scene.name(*id)).collect();
         found.sort_unstable();
         assert_eq!(found, expected, "{entity:?}");
         assert_eq!(
-            is_one_of(&scene, entity, &related(&scene, entity)),
+            is_one_of(&scene, entity, &related(&scene, [entity])),
             !expected.is_empty()
         );
     }

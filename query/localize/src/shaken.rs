@@ -89,8 +89,10 @@ pub(crate) fn list(
 /// culprit is related to, and how many those are; when they were shaken first is for the caller to say. Cost: that of a
 /// survey of the window.
 pub fn restrict(scene: &Scene<'_>, diagnosis: &mut Diagnosis) {
-    let Some(culprit) = diagnosis.culprit() else { return };
-    let related = related(scene, culprit);
+    if diagnosis.culprit().is_none() {
+        return;
+    }
+    let related = related(scene, diagnosis.ways());
     let mut survey = Survey::of(scene);
     let suffering = by_name(scene, std::mem::take(&mut survey.ops.suffering));
     let found = list(scene, &survey, &suffering, |service| related.contains(&service));

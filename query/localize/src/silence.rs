@@ -42,9 +42,11 @@ pub(crate) fn blame(scene: &Scene<'_>, unanswered: &HashMap<NameId, u64>, missin
     let heard: HashSet<NameId> = scene.window.ops.keys().map(|key| key.service).collect();
     let edges = scene.baseline.usual_edges();
     let called: HashSet<NameId> = edges
-        // Calls that have no spans of their own, and so no gap, cannot fail to be answered.
+        // Calls that have no spans of their own cannot fail to be answered.
         .filter_map(|(key, calls)| match key.callee {
-            Callee::Service(callee) if callee != key.caller && calls.gap_ns > 0.0 => Some(callee),
+            Callee::Service(callee) if callee != key.caller && calls.gaps > 0 && !calls.are_told_by_answers() => {
+                Some(callee)
+            }
             _ => None,
         })
         .collect();

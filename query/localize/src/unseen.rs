@@ -8,17 +8,16 @@ use epicenter_graph::{Entity, EntityKind};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-/// Share of the bad calls to somebody that must come from others than whoever waits for what sends no spans itself, for it to be what
-/// that waits for in turn: those who wait may cut short what else they call.
+/// What sends no spans may wait for somebody of whose bad calls at least this share comes from callers that do not wait for it: those
+/// who do may cut short what else they call.
 const APART_MIN: f64 = 0.5;
 /// How many such bad calls there must be, as a share of the bad calls to what sends no spans: two things that broke at once
 /// are one when either is plain.
 const PLAIN_MIN: f64 = 0.05;
 
-/// Last labels of names that no public domain has. Sources: RFC 6761, RFC 6762, RFC 8375, ICANN resolution 2024.07.29.06 on `internal`,
-/// the DNS specification of Kubernetes, and the names in common use that RFC 6762, appendix G, lists.
-const WITHIN: [&str; 11] = [
-    "arpa",
+/// Last labels of names that no public domain has. Sources: RFC 6761, RFC 6762, ICANN resolution 2024.07.29.06 on `internal`, the DNS
+/// specification of Kubernetes, and the names in common use that RFC 6762, appendix G, lists.
+const WITHIN: [&str; 10] = [
     "corp",
     "home",
     "internal",
@@ -31,14 +30,20 @@ const WITHIN: [&str; 11] = [
     "svc",
 ];
 
+/// Names of homes (RFC 8375).
+const HOME: &str = ".home.arpa";
+/// The addresses that carriers, and networks of containers, share (RFC 6598): 100.64.0.0/10.
+const SHARED: (u8, std::ops::RangeInclusive<u8>) = (100, 64..=127);
+
 /// Whether something may call services and stores of the system though it sends no spans: a service that is known by a name within
-/// the organization alone.
-pub fn may_call_unseen(entity: &Entity) -> bool {
+/// the organization.
+fn may_call_unseen(entity: &Entity) -> bool {
     entity.kind == EntityKind::External && is_within(&entity.name)
 }
 
 /// Adds whom those of the suspects that send no spans may wait for by calls that nobody sees, to what each suspect waits for: somebody
-/// else who is worse and fares badly with others too. Returns who may wait for whom so, as places in the list.
+/// else who is worse and fares badly with others too. Returns who may wait for whom so, as places in the list. Cost: where there are
+/// any, [`BadCalls::apart_from`].
 pub(crate) fn below(
     calls: &BadCalls,
     suspects: &[Entity],
@@ -47,14 +52,22 @@ pub(crate) fn below(
 ) -> BTreeSet<(usize, usize)> {
     let bad = calls.received(suspects);
     let may_call: Vec<bool> = suspects.iter().map(may_call_unseen).collect();
+    let all = || 0..suspects.len();
+    // Who has no bad calls waits for nobody.
+    let waiting: Vec<usize> = all().filter(|at| may_call[*at] && bad[*at] > 0.0).collect();
+    let worse: Vec<usize> = all().filter(|at| !may_call[*at] && is_worse(*at)).collect();
+    if waiting.is_empty() || worse.is_empty() {
+        return BTreeSet::new();
+    }
+    let of = |places: &[usize]| -> Vec<Entity> { places.iter().map(|at| suspects[*at].clone()).collect() };
+    let apart = calls.apart_from(&of(&waiting), &of(&worse));
     let mut found = BTreeSet::new();
-    for (waiting, entity) in suspects.iter().enumerate().filter(|(at, _)| may_call[*at]) {
-        let apart = calls.apart_from(entity, suspects);
-        let is_waited_for = |other: &usize| {
-            let is_plain = apart[*other] >= (APART_MIN * bad[*other]).max(PLAIN_MIN * bad[waiting]);
-            !may_call[*other] && is_worse(*other) && apart[*other] > 0.0 && is_plain && !below[*other].has(waiting)
-        };
-        let others: Vec<usize> = (0..suspects.len()).filter(is_waited_for).collect();
+    for (waiting, apart) in waiting.into_iter().zip(apart) {
+        let is_plain =
+            |other: usize, apart: f64| apart > 0.0 && apart >= (APART_MIN * bad[other]).max(PLAIN_MIN * bad[waiting]);
+        let others = worse.iter().zip(apart);
+        let others = others.filter(|(other, apart)| is_plain(**other, *apart) && !below[**other].has(waiting));
+        let others: Vec<usize> = others.map(|(other, _)| *other).collect();
         let mut more = Places::of(others.iter().copied());
         others.iter().for_each(|other| more.add(&below[*other]));
         for (at, below) in below.iter_mut().enumerate() {
@@ -75,15 +88,20 @@ fn is_within(name: &str) -> bool {
     if let Ok(address) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
         return is_private(address);
     }
-    match host.trim_end_matches('.').rsplit_once('.') {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    match host.rsplit_once('.') {
         None => true,
-        Some((_, last)) => WITHIN.iter().any(|within| last.eq_ignore_ascii_case(within)),
+        Some((_, last)) => WITHIN.contains(&last) || host.ends_with(HOME),
     }
 }
 
 fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => address.is_private() || address.is_loopback() || address.is_link_local(),
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            let [first, second, ..] = address.octets();
+            let is_shared = first == SHARED.0 && SHARED.1.contains(&second);
+            is_shared || address.is_private() || address.is_loopback() || address.is_link_local()
+        }
         IpAddr::V6(address) => address.is_unique_local() || address.is_loopback() || address.is_unicast_link_local(),
     }
 }
@@ -106,6 +124,9 @@ mod tests {
             "fd00::1",
             "[::1]:80",
             "cart.Internal.",
+            "nas.home.arpa",
+            "100.100.1.2:80",
+            "::ffff:10.1.2.3",
         ] {
             assert!(may(EntityKind::External, name), "{name}");
         }

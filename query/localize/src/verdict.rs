@@ -102,7 +102,7 @@ pub struct Diagnosis {
     pub cause: Cause,
     /// Suspects, best first; scores sum to at most 1.
     pub suspects: Vec<Suspect>,
-    /// What sends no spans and is taken to wait for the first suspect by calls that nobody sees.
+    /// What sends no spans and is taken to wait for the first suspect by calls that nobody sees; twenty at most.
     pub waiting_unseen: Vec<Entity>,
     /// Services that suffer, the most first.
     pub affected: Vec<Affected>,
@@ -126,6 +126,11 @@ impl Diagnosis {
     /// The best suspect's entity.
     pub fn culprit(&self) -> Option<&Entity> {
         self.suspects.first().map(|suspect| &suspect.entity)
+    }
+
+    /// By what others suffer: the best suspect, and what waits for it unseen.
+    pub fn ways(&self) -> impl Iterator<Item = &Entity> {
+        self.culprit().into_iter().chain(&self.waiting_unseen)
     }
 
     /// Puts an entity first, with one more piece of evidence, and takes its score from the others so that the sum stays.

@@ -252,8 +252,7 @@ impl Engine {
     /// Whom the culprit may make suffer, also by way of what sends no spans and waits for it unseen.
     pub(super) fn related(&self, window: &Window, length: DurationNs, diagnosis: &Diagnosis) -> BTreeSet<NameId> {
         let scene = self.scene(window, length, None);
-        let ways = diagnosis.culprit().into_iter().chain(&diagnosis.waiting_unseen);
-        ways.flat_map(|entity| related(&scene, entity)).collect()
+        related(&scene, diagnosis.ways())
     }
 
     pub(super) fn diagnose(

@@ -21,15 +21,16 @@ fn who_sends_no_spans_is_a_victim_of_what_others_miss_too() {
     assert_eq!(named, [&Entity::new(EntityKind::Database, "archive")], "{found:#?}");
 }
 
-/// Scenario: only answers have spans, not the calls, and somebody is dead.
+/// Scenario: only answers have spans, not the calls, and somebody is dead, or fails at once.
 /// Guarantees: who is dead is named though nobody says that it was called, and who comes after it in the work is no incident. Where
 /// nothing is asked before, nothing tells that the caller gets as far: the caller is named, whose requests fail.
 #[test]
 fn where_calls_have_no_spans_missing_answers_tell() {
-    for (dead, culprit, cause) in [
-        ("payment", "payment", CauseKind::Unavailable),
-        ("checkout", "checkout", CauseKind::Unavailable),
-        ("stock", "checkout", CauseKind::Errors),
+    for (fault, culprit, cause) in [
+        (Fault::Dead("payment"), "payment", CauseKind::Unavailable),
+        (Fault::Dead("checkout"), "checkout", CauseKind::Unavailable),
+        (Fault::Dead("stock"), "checkout", CauseKind::Errors),
+        (Fault::Broken("checkout"), "checkout", CauseKind::Errors),
     ] {
         let mut world = World::new(&[
             ("web", 4.0, &["cart", "checkout"]),
@@ -40,10 +41,10 @@ fn where_calls_have_no_spans_missing_answers_tell() {
             ("mail", 2.0, &[]),
         ]);
         world.sends = Sends::NoCalls;
-        let found = incidents_in(world, &[(Fault::Dead(dead), 0, 120)]);
+        let found = incidents_in(world, &[(fault, 0, 120)]);
         let named = found
             .iter()
             .map(|one| (one.suspects[0].entity.name.as_str(), one.cause.kind));
-        assert_eq!(named.collect::<Vec<_>>(), [(culprit, cause)], "{dead}: {found:#?}");
+        assert_eq!(named.collect::<Vec<_>>(), [(culprit, cause)], "{fault:?}: {found:#?}");
     }
 }

@@ -32,6 +32,8 @@ pub(super) enum Fault {
     Dead(&'static str),
     /// This share of requests fails in it.
     Errors(&'static str, f64),
+    /// All of its requests fail in it, before it calls anybody.
+    Broken(&'static str),
     /// Its own work takes this many milliseconds longer; a store or a service.
     Slow(&'static str, f64),
     /// The way to it takes this many milliseconds longer.
@@ -175,8 +177,9 @@ impl World {
         let pod = (self.random() * service.pods as f64) as u64;
         let half = self.jitter((service.work_ms + self.extra(name, pod)) / 2.0);
         let mut now = at + half;
+        let is_broken = self.faults.contains(&Fault::Broken(name));
         let mut failed = false;
-        for callee in &service.calls {
+        for callee in service.calls.iter().filter(|_| !is_broken) {
             if failed {
                 self.cut(name, pod, id, callee, now);
                 continue;
@@ -212,7 +215,7 @@ impl World {
             Fault::Errors(who, share) if *who == name => Some(*share),
             _ => None,
         });
-        let own = self.random() < share.or(bad_version).unwrap_or(0.0005);
+        let own = is_broken || self.random() < share.or(bad_version).unwrap_or(0.0005);
         now += self.jitter(service.work_ms / 2.0);
         let version = if bad_version.is_some() { "v2" } else { "v1" };
         self.push(Made {
