@@ -11,6 +11,7 @@ mod doubt;
 mod looks;
 mod ongoing;
 mod recorded;
+mod recording;
 mod recovery;
 mod watch;
 
@@ -28,13 +29,10 @@ use epicenter_graph::{Builder, GraphSnapshot, Window};
 use epicenter_schema::{DurationNs, SpanBatch, SpanRef, Timestamp};
 use ongoing::{CALM_NATS, Ongoing};
 use recorded::Observed;
+use recording::Recording;
 
 /// Empty windows walked one by one when time jumps; a longer jump is a gap in which nothing was watched.
 const EMPTY_WINDOWS_MAX: i64 = 120;
-/// Length of the periods learned from a recording of the system at rest.
-const RECORDED_PERIOD: DurationNs = DurationNs::from_secs(60);
-/// How far a recording at rest may be out of order.
-const RECORDED_LATENESS: DurationNs = DurationNs::from_secs(60);
 
 /// The judgement. One per stream of spans.
 pub struct Engine {
@@ -65,13 +63,6 @@ pub struct Engine {
     counters: Counters,
 }
 
-/// A recording at rest that is being read.
-struct Recording {
-    learning: Learning,
-    newest: Timestamp,
-    last: Option<Timestamp>,
-}
-
 impl Engine {
     /// An engine that has seen nothing. `config` is taken as valid.
     pub fn new(config: Config) -> Self {
@@ -95,22 +86,6 @@ impl Engine {
             incidents: Vec::new(),
             observed: Observed::default(),
             counters: Counters::default(),
-        }
-    }
-
-    /// Takes spans of the system at rest, from another time. All of them before the first [`Engine::observe`].
-    pub fn learn(&mut self, batch: &SpanBatch) {
-        self.builder.observe(batch);
-        let newest = typical_end(batch);
-        let recording = self.recording.get_or_insert_with(|| Recording {
-            learning: Learning::new(RECORDED_PERIOD),
-            newest: Timestamp(i64::MIN),
-            last: None,
-        });
-        recording.newest = recording.newest.max(newest.unwrap_or(recording.newest));
-        if recording.newest.0 != i64::MIN {
-            let closed = self.builder.advance(recording.newest - RECORDED_LATENESS);
-            self.learn_windows(closed);
         }
     }
 
@@ -251,30 +226,6 @@ impl Engine {
         nanoseconds(self.config.window)
     }
 
-    fn learn_windows(&mut self, closed: Vec<(Timestamp, Window)>) {
-        let step = self.window();
-        let Some(recording) = &mut self.recording else { return };
-        for (start, window) in closed {
-            let since = recording.last.map_or(step, |last| {
-                DurationNs((start - last).0.clamp(step.0, RECORDED_PERIOD.0))
-            });
-            recording.last = Some(start);
-            recording.learning.add(&window, since, &mut self.baseline);
-        }
-    }
-
-    fn end_recording(&mut self) {
-        if self.recording.is_none() {
-            return;
-        }
-        let closed = self.builder.finish();
-        self.learn_windows(closed);
-        if let Some(mut recording) = self.recording.take() {
-            recording.learning.flush(&mut self.baseline);
-            self.recorded = true;
-        }
-    }
-
     /// Judges the empty windows between the last one and `until`.
     fn fill_gap(&mut self, until: Timestamp, changes: &mut Vec<Change>) {
         let step = self.window();
@@ -331,11 +282,4 @@ impl Engine {
     fn symptoms(&self, window: &Window, length: DurationNs) -> Vec<Symptom> {
         self.opening(symptoms(window, length, &self.baseline, self.builder.names()))
     }
-}
-
-/// The median of the ends: one span with a broken clock does not move it.
-fn typical_end(batch: &SpanBatch) -> Option<Timestamp> {
-    let mut ends: Vec<Timestamp> = batch.spans().iter().map(|span| span.end()).collect();
-    let middle = ends.len() / 2;
-    (!ends.is_empty()).then(|| *ends.select_nth_unstable(middle).1)
 }

@@ -4,92 +4,30 @@
 //! still answers elsewhere: one suspect that explains them all. One silent copy of the first suspect, its siblings
 //! answering, is that copy, unless young copies answer beside them: then it was replaced. Source: DESIGN 6.7, 6.9.
 
+mod heard;
+
 use crate::Scene;
+use crate::order::sum;
 use crate::verdict::{CauseKind, Diagnosis, Evidence, Suspect};
-use epicenter_detect::sampling::thinning;
-use epicenter_detect::stats::{divergence, lack_of_count};
+use epicenter_detect::stats::lack_of_count;
 use epicenter_graph::{Dimension, DimensionKey, Entity, EntityKind, NameId};
 use hashbrown::{HashMap, HashSet};
+use heard::{EXPECTED_MIN, Heard, LEFT_MAX, heard};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Nats from which the lack of requests on one copy is beyond chance, and on a machine: there are fewer machines, but each
-/// is looked at whoever is suspected.
-const NATS_MIN: f64 = 6.0;
+/// Nats from which the lack of requests on a machine is beyond chance: there are few machines, but each is looked at whoever is
+/// suspected.
 const MACHINE_NATS_MIN: f64 = 12.0;
 /// The same of a machine on which run several of those whose calls nobody answers, with this share of their suspicion.
 const SUSPECTED_NATS_MIN: f64 = 4.0;
 const SUSPECTED_SHARE_MIN: f64 = 0.75;
-/// Requests to be expected below which nothing is said of a copy, or of one service on a machine.
-const EXPECTED_MIN: f64 = 4.0;
 /// Requests to be expected of a service on a machine for it to count as one that fell silent there.
 const COUNTS_MIN: f64 = 1.0;
-/// Share of the expected requests that what is gone may have answered before it went.
-const LEFT_MAX: f64 = 0.4;
-/// Share of their usual requests that siblings must answer to be healthy: callers that wait in vain ask less.
-const HEALTHY_MIN: f64 = 0.2;
 /// Share of the requests to be expected of a silent copy that young copies must answer, for it to be replaced and not
 /// gone. One that takes its place when all is mended answers less in the time that is looked at.
 const REPLACED_MIN: f64 = 0.5;
 /// Services that must fall silent together on a machine.
 const SERVICES_MIN: usize = 2;
-
-/// Requests of one service under one value.
-#[derive(Clone, Copy, Default)]
-struct Heard {
-    /// Usual in so much time.
-    usual: f64,
-    now: f64,
-    /// Requests of the service under all other values: usual, and now.
-    siblings: (f64, f64),
-}
-
-impl Heard {
-    /// To be expected of what the service answers altogether now; without siblings, as usual.
-    fn expected(self) -> f64 {
-        let all = self.usual + self.siblings.0;
-        if self.siblings.0 < EXPECTED_MIN.min(self.usual) {
-            return self.usual;
-        }
-        self.usual.min((self.now + self.siblings.1) * self.usual / all)
-    }
-
-    /// How unlikely it is that so few are answered here: beside siblings, of so many altogether as its usual part of them.
-    fn nats(self) -> f64 {
-        let all = self.now + self.siblings.1;
-        let part = self.usual / (self.usual + self.siblings.0);
-        let expected = self.expected();
-        if expected < self.usual && self.now < all * part {
-            all * divergence(self.now / all, part)
-        } else {
-            lack_of_count(self.now as u64, expected)
-        }
-    }
-
-    fn is_silent(self) -> bool {
-        self.now <= LEFT_MAX * self.expected()
-    }
-
-    fn is_gone(self) -> bool {
-        self.is_silent() && self.nats() >= NATS_MIN
-    }
-
-    fn is_gone_alone(&self) -> bool {
-        self.is_gone() && self.has_healthy_siblings()
-    }
-
-    fn and(self, other: Self) -> Self {
-        let siblings = (self.siblings.0 + other.siblings.0, self.siblings.1 + other.siblings.1);
-        Self {
-            usual: self.usual + other.usual,
-            now: self.now + other.now,
-            siblings,
-        }
-    }
-
-    fn has_healthy_siblings(self) -> bool {
-        self.siblings.0 >= EXPECTED_MIN && self.siblings.1 >= HEALTHY_MIN * self.siblings.0
-    }
-}
 
 /// Puts the machine that is gone first. False when none is.
 pub(crate) fn machine(scene: &Scene<'_>, diagnosis: &mut Diagnosis) -> bool {
@@ -161,20 +99,19 @@ pub(crate) fn with_gone_copies(scene: &Scene<'_>) -> HashSet<NameId> {
     if !scene.same_load {
         return HashSet::new();
     }
-    let mut copies: HashMap<NameId, (f64, f64)> = HashMap::new();
+    let mut copies: HashMap<NameId, (Vec<f64>, Vec<f64>)> = HashMap::new();
     for (service, copy, heard) in heard(scene, Dimension::Instance, |_| true) {
-        let is_gone = heard.is_gone_alone();
-        if is_gone || is_young(scene, service, copy) {
-            let (gone, by_new) = copies.entry(service).or_default();
-            *(if is_gone { gone } else { by_new }) += if is_gone { heard.expected() } else { heard.now };
+        if heard.is_gone_alone() {
+            copies.entry(service).or_default().0.push(heard.expected());
+        } else if is_young(scene, service, copy) {
+            copies.entry(service).or_default().1.push(heard.now);
         }
     }
-    let are_gone = |(_, (gone, by_new)): &(NameId, (f64, f64))| *gone > 0.0 && *by_new < REPLACED_MIN * gone;
-    copies
+    let sums = copies
         .into_iter()
-        .filter(are_gone)
-        .map(|(service, _)| service)
-        .collect()
+        .map(|(service, (gone, young))| (service, sum(gone), sum(young)));
+    let gone = sums.filter(|(_, gone, by_young)| *gone > 0.0 && *by_young < REPLACED_MIN * gone);
+    gone.map(|(service, ..)| service).collect()
 }
 
 fn is_young(scene: &Scene<'_>, service: NameId, copy: NameId) -> bool {
@@ -268,41 +205,6 @@ fn holds_most(on: &[(&str, Heard)], unanswered: &BTreeMap<&str, f64>) -> bool {
         .collect();
     let all: f64 = unanswered.values().sum();
     here.len() >= SERVICES_MIN && here.iter().sum::<f64>() >= SUSPECTED_SHARE_MIN * all
-}
-
-/// Requests by service and value, with those of the siblings, in no order. What was replaced long ago is left out.
-fn heard(
-    scene: &Scene<'_>,
-    dimension: Dimension,
-    of: impl Fn(NameId) -> bool,
-) -> impl Iterator<Item = (NameId, NameId, Heard)> {
-    let rest = scene.baseline.total();
-    let scale = scene.length.as_secs_f64() / scene.baseline.seconds().max(1e-9) * thinning(scene.window, rest);
-    let is_asked = |key: &DimensionKey| key.dimension == dimension && of(key.service);
-    // Usual, and now.
-    let mut heard: HashMap<(NameId, NameId), (u64, u64)> = HashMap::new();
-    for (key, stats) in rest.dimensions.iter().filter(|(key, _)| is_asked(key)) {
-        if scene.baseline.is_heard_lately(key) {
-            heard.entry((key.service, key.value)).or_default().0 = stats.entries;
-        }
-    }
-    for (key, stats) in scene.window.dimensions.iter().filter(|(key, _)| is_asked(key)) {
-        heard.entry((key.service, key.value)).or_default().1 = stats.entries;
-    }
-    let mut sums: HashMap<NameId, (u64, u64)> = HashMap::new();
-    for ((service, _), (usual, now)) in &heard {
-        let sum = sums.entry(*service).or_default();
-        *sum = (sum.0 + usual, sum.1 + now);
-    }
-    heard.into_iter().map(move |((service, value), (usual, now))| {
-        let all = sums.get(&service).copied().unwrap_or_default();
-        let heard = Heard {
-            usual: usual as f64 * scale,
-            now: now as f64,
-            siblings: ((all.0 - usual) as f64 * scale, (all.1 - now) as f64),
-        };
-        (service, value, heard)
-    })
 }
 
 #[cfg(test)]

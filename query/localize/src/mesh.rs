@@ -8,14 +8,17 @@
 //! an edge beyond the callee's inbound ones belong to the callee; inbound ones beyond those of its own calls, and
 //! beyond the share of its calls that is so late that one gives up on them, belong to the service itself.
 
+mod flows;
+
 use crate::Scene;
 use crate::blame::Ledger;
 use crate::edge_gap::{Excess, culprits};
 use crate::verdict::Evidence;
 use crate::words::{duration, percent};
 use epicenter_detect::stats::excess_of_share;
-use epicenter_graph::{Callee, EdgeKey, Entity, OpKey, Sketch, Window};
+use epicenter_graph::Entity;
 use epicenter_schema::TraceId;
+use flows::{Flow, flows};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A value must be this many times the usual one.
@@ -35,25 +38,6 @@ const UNKNOWN_SHARE: f64 = 0.02;
 const TRACES_MAX: usize = 4;
 const VALUES_NOW_MIN: u64 = 2;
 const VALUES_AT_REST_MIN: u64 = 5;
-
-#[derive(Default)]
-struct Flow {
-    count: u64,
-    errors: u64,
-    sketch: Sketch,
-    slowest: Vec<TraceId>,
-    failed: Vec<TraceId>,
-    /// What is added up here.
-    ops: Vec<OpKey>,
-    edges: Vec<EdgeKey>,
-}
-
-/// Inbound requests by service, calls by caller and callee.
-#[derive(Default)]
-struct Flows {
-    inbound: BTreeMap<Entity, Flow>,
-    calls: BTreeMap<(Entity, Entity), Flow>,
-}
 
 /// A flow now against the same at rest.
 struct Change<'a> {
@@ -279,41 +263,4 @@ fn change<'a>(scene: &Scene<'_>, now: &'a Flow, rest: &Flow) -> Option<Change<'a
             errors_usual
         },
     })
-}
-
-fn flows(scene: &Scene<'_>, window: &Window) -> Flows {
-    let mut flows = Flows::default();
-    for (key, op) in window.ops_sorted(scene.names) {
-        if op.entries == 0 {
-            continue;
-        }
-        let flow = flows.inbound.entry(scene.service(key.service)).or_default();
-        flow.count += op.entries;
-        flow.errors += op.entry_errors;
-        flow.sketch.merge(&op.duration);
-        flow.slowest.extend(op.slowest.traces());
-        flow.failed.extend(op.failed.traces());
-        flow.ops.push(key);
-    }
-    for (key, edge) in window.edges_sorted(scene.names) {
-        let flow = flows
-            .calls
-            .entry((scene.service(key.caller), callee(scene, key.callee)))
-            .or_default();
-        flow.count += edge.count;
-        flow.errors += edge.errors;
-        flow.sketch.merge(&edge.client);
-        flow.slowest.extend(edge.slowest.traces());
-        flow.failed.extend(edge.failed.traces());
-        flow.edges.push(key);
-    }
-    flows
-}
-
-/// Nothing links the spans, so a callee that has a service's name is that service.
-fn callee(scene: &Scene<'_>, callee: Callee) -> Entity {
-    match callee {
-        Callee::Peer(epicenter_graph::PeerKind::Service, name) => scene.service(name),
-        other => scene.callee(other),
-    }
 }

@@ -8,23 +8,22 @@
 //! one of which most is missing, then that which most operations miss, then that which comes earliest in the work, being least
 //! often the last. Source: conservation of calls, DESIGN 6.3 and 6.9.
 
+mod suffering;
+
 use crate::blame::Ledger;
 use crate::survey::Survey;
 use crate::verdict::Evidence;
 use crate::words::percent;
 use crate::{Scene, fallen};
+use epicenter_detect::UsualCalls;
 use epicenter_detect::stats::lack_of_count;
-use epicenter_detect::{UsualCalls, UsualRequests};
-use epicenter_graph::{Callee, EdgeKey, Entity, NameId, OpKey, OpStats};
+use epicenter_graph::{Callee, EdgeKey, Entity, NameId, OpKey};
 use epicenter_schema::SpanKind;
 use hashbrown::{HashMap, HashSet};
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use suffering::suffering;
 
-/// Share of requests that fail, are late or complain beyond the usual, and growth of their own work, from which an operation
-/// suffers.
-const RISE_MIN: f64 = 0.05;
-const GROWTH_MIN: f64 = 1.5;
 /// Answers to be expected of a service to an operation, below which nothing is said.
 const EXPECTED_MIN: f64 = 4.0;
 /// Share of the answers to be expected above which none are missing.
@@ -37,8 +36,6 @@ const STEPS: f64 = 20.0;
 const NATS_MIN: f64 = 10.0;
 /// Share of the answers to be expected that must be those to operations that miss the service.
 const EVERYBODY_MIN: f64 = 0.8;
-/// Share of the requests at rest in which somebody else is asked, for it to tell how far the work gets.
-const USUALLY_MIN: f64 = 0.5;
 /// Kinds of spans below which calls are made that have no spans.
 const ASKING: [SpanKind; 4] = [
     SpanKind::Server,
@@ -245,60 +242,4 @@ struct Candidate {
     operations: usize,
     /// How often at rest it is the last that is asked.
     is_last: f64,
-}
-
-/// An operation whose requests suffer: its spans of each kind, now and at rest, in the order of the kinds.
-#[derive(Default)]
-struct Suffering<'a>(BTreeMap<SpanKind, (&'a OpStats, &'a OpStats)>);
-
-impl Suffering<'_> {
-    /// Whether it still asks anybody else whom it usually asks; none where there is nobody else.
-    fn asks_others(&self, but: EdgeKey) -> Option<bool> {
-        let mut asks = None;
-        for (op, rest) in self.0.values() {
-            for (child, now, at_rest) in op.children.beside(&rest.children) {
-                let usual = at_rest as f64 / rest.count.max(1) as f64;
-                let is_other = child.0 != but.caller && Callee::Service(child.0) != but.callee;
-                if is_other && usual >= USUALLY_MIN {
-                    let is_asked = now as f64 > LEFT_MAX * usual * op.count as f64;
-                    asks = Some(asks.unwrap_or(false) || is_asked);
-                }
-            }
-        }
-        asks
-    }
-
-    fn is_last(&self, callee: Callee) -> f64 {
-        let Callee::Service(callee) = callee else { return 0.0 };
-        let last = |rest: &OpStats| {
-            let last = rest.last_child.get(&callee).copied().unwrap_or(0);
-            last as f64 / rest.count.max(1) as f64
-        };
-        self.0.values().map(|(_, rest)| last(rest)).fold(0.0, f64::max)
-    }
-}
-
-/// The operations whose requests fail or take longer, by service and name.
-fn suffering<'a>(scene: &Scene<'a>, survey: &Survey<'a>) -> HashMap<(NameId, NameId), Suffering<'a>> {
-    let failing = survey.ops.complaining.iter();
-    let failing = failing.filter(|(_, op, more)| *more >= RISE_MIN * op.count as f64);
-    let is_longer = |(key, op, _): &&(OpKey, &OpStats, f64)| {
-        let usual = scene.baseline.usual_requests(key);
-        usual.is_some_and(|usual: &UsualRequests| op.self_time.typical() >= GROWTH_MIN * usual.work_ns)
-    };
-    let longer = survey.ops.longer.iter().filter(is_longer);
-    let felt = survey.ops.suffering.iter().filter(|(_, _, impact)| *impact >= RISE_MIN);
-    let asking = failing
-        .chain(longer)
-        .chain(felt)
-        .filter(|(key, ..)| ASKING.contains(&key.kind));
-    let rest = &scene.baseline.total().ops;
-    let mut suffering: HashMap<(NameId, NameId), Suffering<'a>> = HashMap::new();
-    for (key, now, _) in asking {
-        if let Some(rest) = rest.get(key) {
-            let of = suffering.entry((key.service, key.name)).or_default();
-            of.0.insert(key.kind, (*now, rest));
-        }
-    }
-    suffering
 }

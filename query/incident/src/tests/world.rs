@@ -3,9 +3,11 @@
 //! Time is in milliseconds since the start of the world. Durations jitter by a hash of the request's number, so a run is
 //! the same each time.
 
+mod fault;
 mod sent;
 
 use epicenter_schema::SpanBatch;
+pub(super) use fault::{Fault, Service};
 pub(super) use sent::Sends;
 use sent::{CLIENT, Made, batch, mix};
 
@@ -15,42 +17,6 @@ pub(super) const EPOCH_NS: i64 = 1_700_000_000_000_000_000;
 
 const INTERNAL: i32 = 1;
 const SERVER: i32 = 2;
-
-/// A service: its own work, and whom it calls, one after the other. `db:name` and `cache:name` are stores.
-#[derive(Clone, Debug)]
-pub(super) struct Service {
-    pub(super) name: &'static str,
-    pub(super) work_ms: f64,
-    pub(super) calls: Vec<&'static str>,
-    pub(super) pods: u64,
-}
-
-/// What is wrong, with whom.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Fault {
-    /// Connections are refused; a store or a service.
-    Dead(&'static str),
-    /// This share of requests fails in it.
-    Errors(&'static str, f64),
-    /// All of its requests fail in it, before it calls anybody.
-    Broken(&'static str),
-    /// Its own work takes this many milliseconds longer; a store or a service.
-    Slow(&'static str, f64),
-    /// The way to it takes this many milliseconds longer.
-    Network(&'static str, f64),
-    /// This share of the calls to it is lost on the way.
-    Lossy(&'static str, f64),
-    /// Its pod of this number is slower by so many milliseconds.
-    SlowPod(&'static str, u64, f64),
-    /// Half of its pods run a new version that fails for this share of requests.
-    BadVersion(&'static str, f64),
-    /// Every second call to the store of the second name becomes four, the cache of the first answers misses.
-    CacheEmpty(&'static str, &'static str),
-    /// So many times more requests.
-    Surge(f64),
-    /// Nobody calls it any more; nothing fails.
-    Unused(&'static str),
-}
 
 pub(super) struct World {
     services: Vec<Service>,
