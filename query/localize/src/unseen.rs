@@ -4,9 +4,9 @@
 //! one's own, which may call any other; one of the public Internet is somebody else's, who does not, and stores call nobody.
 
 use crate::calls::{BadCalls, Places};
+use core::net::IpAddr;
 use epicenter_graph::{Entity, EntityKind};
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 /// What sends no spans may wait for somebody of whose bad calls at least this share comes from callers that do not wait for it: those
 /// who do may cut short what else they call.

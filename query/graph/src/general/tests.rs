@@ -1,3 +1,5 @@
+//! Which names change, and which stay.
+
 use super::*;
 use proptest::prelude::*;
 
