@@ -1,7 +1,7 @@
 //! The service graph, live and pure: spans are gathered into traces, traces into calls, calls into windows.
 //!
-//! Reading order: a span is reduced to a record of fixed size, texts as numbers ([`Names`]), its name in general form, its sender by its dimensions,
-//! its [`Weight`] by the sampling that it tells of. [`Builder`] keeps the records of a trace, in whatever order they come,
+//! Reading order: a span is reduced to a record of fixed size, texts as numbers ([`Names`]), its name in general form, its
+//! sender by its dimensions, its [`Weight`] by the sampling that it tells of. [`Builder`] keeps the records of a trace, in whatever order they come,
 //! until the event-time watermark has passed the trace; then the tree of the trace is walked once and added to the
 //! [`Window`] in which it ended. What comes later is held against the window until that settles. Windows hold counts and
 //! sketches only, so they merge by addition. A [`Summary`] is a window by name; [`GraphSnapshot`] is what people and other

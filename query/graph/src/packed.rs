@@ -129,8 +129,8 @@ impl Packer {
         senders.find(span, || known_senders.find(span, names, sources))
     }
 
-    /// A span to wait, its name in its general form, its clock set right by `shift`. `admit` tells what a name counts as, given the service, and
-    /// likewise a peer's.
+    /// A span to wait, its name in its general form, its clock set right by `shift`. `admit` tells what a name counts as,
+    /// given the service, and likewise a peer's.
     pub(crate) fn pack(
         &mut self,
         span: SpanRef<'_>,

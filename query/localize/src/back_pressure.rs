@@ -4,8 +4,9 @@
 //! of them, time out and are refused; their own time, the gaps towards them and their own errors grow, up to the gateway. So
 //! blame flows down along bad calls ([`crate::calls`]): a suspect that waits in vain, over any number of hops, for
 //! another one that is far worse than usual by itself, and late by enough, hands its blame to that one, of several to
-//! the one that gets the most bad calls and waits for none of the others. Across the ledgers: who gives up on what is slow fails, and who fails may
-//! have waited. Source: DESIGN 6.4.
+//! the one that gets the most bad calls and waits for none of the others. What sends no spans may wait by calls that nobody
+//! sees ([`crate::unseen`]). Across the ledgers: who gives up on what is slow fails, and who fails may have waited.
+//! Source: DESIGN 6.4.
 
 use crate::blame::{Case, Ledger};
 use crate::calls::{BadCalls, Places};
@@ -54,38 +55,38 @@ pub(crate) fn hand_down(
     let (excess, is_slow): (Vec<f64>, Vec<bool>) = slow
         .map(|case| case.map_or((0.0, false), |case| (excess_ns(case), is_much_slower(case))))
         .unzip();
-    let unseen = unseen::below(&calls, &suspects, &mut below, |other| is_slow[other] || fails[other]);
+    let is_worse = |other: usize| is_slow[other] || fails[other];
+    let unseen = unseen::below(&calls, &suspects, &bad, &mut below, is_worse);
     let explains = |waiting: usize, other: usize| {
-        let is_worse = is_slow[other] || fails[other];
         let is_below = below[waiting].has(other) && !below[other].has(waiting);
         let is_enough = fails[other] || excess[other] >= EXCESS_SHARE_MIN * excess[waiting];
-        other != waiting && is_worse && is_below && is_enough
+        other != waiting && is_worse(other) && is_below && is_enough
     };
-    let mut handed: Vec<(&Entity, &Entity)> = Vec::new();
-    for (waiting, entity) in suspects.iter().enumerate() {
+    let mut handed: Vec<(usize, usize)> = Vec::new();
+    for waiting in 0..suspects.len() {
         let explain: Vec<usize> = (0..suspects.len()).filter(|other| explains(waiting, *other)).collect();
         let all = Places::of(explain.iter().copied());
         let deepest = explain
             .into_iter()
             .filter(|other| !below[*other].share_more_than(&all, *other));
         if let Some(culprit) = deepest.max_by(|a, b| bad[*a].total_cmp(&bad[*b]).then(b.cmp(a))) {
-            handed.push((entity, &suspects[culprit]));
+            handed.push((waiting, culprit));
         }
     }
     for ledger in [latency, errors] {
         // What each one has by itself: what it gets from others it does not hand on.
-        let own = |from: &Entity| ledger.cases.get(from).map(|case| case.score);
-        let own: Vec<Option<f64>> = handed.iter().map(|(from, _)| own(from)).collect();
+        let own = |from: usize| ledger.cases.get(&suspects[from]).map(|case| case.score);
+        let own: Vec<Option<f64>> = handed.iter().map(|(from, _)| own(*from)).collect();
         for ((from, to), own) in handed.iter().zip(own) {
             if let Some(own) = own {
-                hand(ledger, from, to, own * (1.0 - KEPT));
+                hand(ledger, &suspects[*from], &suspects[*to], own * (1.0 - KEPT));
             }
         }
     }
-    let number = |entity: &Entity| suspects.binary_search(entity).unwrap_or(usize::MAX);
-    let is_unseen = |(from, to): &(&Entity, &Entity)| unseen.contains(&(number(from), number(to)));
-    let handed = handed.iter().copied().filter(is_unseen);
-    handed.map(|(from, to)| (from.clone(), to.clone())).collect()
+    let handed = handed.into_iter().filter(|pair| unseen.contains(pair));
+    handed
+        .map(|(from, to)| (suspects[from].clone(), suspects[to].clone()))
+        .collect()
 }
 
 fn hand(ledger: &mut Ledger, from: &Entity, to: &Entity, moved: f64) {

@@ -156,11 +156,10 @@ impl BadCalls {
     /// for it, over any number of hops. Cost: as [`BadCalls::below`], and for each bad call to one of some a step for each that waits.
     pub(crate) fn apart_from(&self, waiting: &[Entity], some: &[Entity]) -> Vec<Vec<f64>> {
         let end = |entity: &Entity| self.ends.binary_search(entity).ok();
-        let some_of: Vec<Option<usize>> = some.iter().map(end).collect();
         let mut place = vec![None; self.ends.len()];
-        for (at, end) in some_of.iter().enumerate() {
-            if let Some(end) = end {
-                place[*end] = Some(at);
+        for (at, entity) in some.iter().enumerate() {
+            if let Some(end) = end(entity) {
+                place[end] = Some(at);
             }
         }
         let mut apart = vec![vec![0.0; some.len()]; waiting.len()];

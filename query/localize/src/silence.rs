@@ -1,8 +1,9 @@
 //! Silence: a service that died sends nothing.
 //!
 //! A service that is heard at rest and not now is blamed when its callers still call it and fail, or when nobody calls
-//! it but the world outside and those whose calls have no spans. A service whose callers are silent too, or have merely stopped calling, is silent because
-//! of them. When nearly nothing is heard of anybody, the spans are lost on the way, and nobody is blamed.
+//! it but the world outside and those whose calls have no spans, unless these suffer and do not get so far
+//! ([`crate::missing`]). A service whose callers are silent too, or have merely stopped calling, is silent because of them. When
+//! nearly nothing is heard of anybody, the spans are lost on the way, and nobody is blamed.
 //! Blame = nats of hearing nothing where so much is to be expected of its callers' requests. Source: DESIGN 6.9.
 
 use crate::Scene;

@@ -42,15 +42,15 @@ fn may_call_unseen(entity: &Entity) -> bool {
 }
 
 /// Adds whom those of the suspects that send no spans may wait for by calls that nobody sees, to what each suspect waits for: somebody
-/// else who is worse and fares badly with others too. Returns who may wait for whom so, as places in the list. Cost: where there are
-/// any, [`BadCalls::apart_from`].
+/// else who is worse and fares badly with others too. `bad` are the bad calls to each. Returns who may wait for whom so, as places
+/// in the list. Cost: where there are any, [`BadCalls::apart_from`].
 pub(crate) fn below(
     calls: &BadCalls,
     suspects: &[Entity],
+    bad: &[f64],
     below: &mut [Places],
     is_worse: impl Fn(usize) -> bool,
 ) -> BTreeSet<(usize, usize)> {
-    let bad = calls.received(suspects);
     let may_call: Vec<bool> = suspects.iter().map(may_call_unseen).collect();
     let all = || 0..suspects.len();
     // Who has no bad calls waits for nobody.
@@ -82,10 +82,8 @@ pub(crate) fn below(
 
 fn is_within(name: &str) -> bool {
     let host = name.rsplit_once(':').map_or(name, |(host, _)| host);
-    if let Ok(address) = name.trim_matches(['[', ']']).parse::<IpAddr>() {
-        return is_private(address);
-    }
-    if let Ok(address) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
+    let address = |text: &str| text.trim_matches(['[', ']']).parse::<IpAddr>().ok();
+    if let Some(address) = address(name).or_else(|| address(host)) {
         return is_private(address);
     }
     let host = host.trim_end_matches('.').to_ascii_lowercase();
@@ -135,6 +133,8 @@ mod tests {
             "api.payments.com:443",
             "8.8.8.8",
             "[2606:4700::1]:443",
+            "100.128.1.2",
+            "example.arpa",
         ] {
             assert!(!may(EntityKind::External, name), "{name}");
         }

@@ -2,20 +2,32 @@
 
 use super::*;
 
+/// An engine that learned five minutes of a world at rest, at so many requests a second.
+fn learned(world: &mut World, rate: u64) -> Engine {
+    let mut engine = Engine::new(Config::default());
+    for second in 0..300 {
+        world
+            .second(second, rate, 0)
+            .iter()
+            .for_each(|batch| engine.learn(batch));
+    }
+    engine
+}
+
+/// What happens in a second of another day.
+fn observe(engine: &mut Engine, world: &mut World, second: i64, rate: u64) {
+    let batches = world.second(second, rate, 0);
+    batches.iter().for_each(|batch| engine.observe(batch));
+}
+
 /// Scenario: a recording at rest of another day, then a recording of a failure that is there from its start.
 #[test]
 fn a_recording_is_judged_against_a_recording() {
     let mut world = shop();
-    let mut engine = Engine::new(Config::default());
-    for second in 0..300 {
-        world.second(second, 5, 0).iter().for_each(|batch| engine.learn(batch));
-    }
+    let mut engine = learned(&mut world, 5);
     world.set(&[Fault::Errors("payment", 0.7)]);
     for second in 90_000..90_120 {
-        world
-            .second(second, 5, 0)
-            .iter()
-            .for_each(|batch| engine.observe(batch));
+        observe(&mut engine, &mut world, second, 5);
     }
     engine.finish();
     assert_eq!(engine.incidents().len(), 1);
@@ -37,16 +49,11 @@ fn a_recording_is_judged_against_a_recording() {
 #[test]
 fn a_long_recorded_failure_began_at_its_start() {
     const BEGIN_S: i64 = 90_000;
-    let (mut world, mut engine) = (shop(), Engine::new(Config::default()));
-    for second in 0..300 {
-        world.second(second, 5, 0).iter().for_each(|batch| engine.learn(batch));
-    }
+    let mut world = shop();
+    let mut engine = learned(&mut world, 5);
     world.set(&[Fault::Dead("payment")]);
     for second in BEGIN_S..BEGIN_S + 3600 {
-        world
-            .second(second, 5, 0)
-            .iter()
-            .for_each(|batch| engine.observe(batch));
+        observe(&mut engine, &mut world, second, 5);
         engine.advance(Timestamp(EPOCH_NS + (second - 60) * 1_000_000_000));
     }
     engine.finish();
@@ -70,17 +77,12 @@ fn a_long_recorded_failure_began_at_its_start() {
 #[test]
 fn who_is_not_in_a_recording_does_not_date_its_failure() {
     const BEGIN_S: i64 = 90_000;
-    let (mut world, mut engine) = (shop_and_batch(), Engine::new(Config::default()));
-    for second in 0..300 {
-        world.second(second, 20, 0).iter().for_each(|batch| engine.learn(batch));
-    }
+    let mut world = shop_and_batch();
+    let mut engine = learned(&mut world, 20);
     let faults = [Fault::Dead("batch"), Fault::Errors("payment", 0.7)];
     for second in BEGIN_S..BEGIN_S + 120 {
         world.set(&faults[..if second < BEGIN_S + 60 { 1 } else { 2 }]);
-        world
-            .second(second, 20, 0)
-            .iter()
-            .for_each(|batch| engine.observe(batch));
+        observe(&mut engine, &mut world, second, 20);
     }
     engine.finish();
     let [incident] = engine.incidents() else {
@@ -95,15 +97,9 @@ fn who_is_not_in_a_recording_does_not_date_its_failure() {
 #[test]
 fn a_healthy_recording_is_healthy() {
     let mut world = shop();
-    let mut engine = Engine::new(Config::default());
-    for second in 0..300 {
-        world.second(second, 5, 0).iter().for_each(|batch| engine.learn(batch));
-    }
+    let mut engine = learned(&mut world, 5);
     for second in 90_000..90_120 {
-        world
-            .second(second, 5, 0)
-            .iter()
-            .for_each(|batch| engine.observe(batch));
+        observe(&mut engine, &mut world, second, 5);
     }
     engine.finish();
     assert_eq!(engine.incidents(), &[]);

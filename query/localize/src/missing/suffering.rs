@@ -15,6 +15,7 @@ const RISE_MIN: f64 = 0.05;
 const GROWTH_MIN: f64 = 1.5;
 /// Share of the requests at rest in which somebody else is asked, for it to tell how far the work gets.
 const USUALLY_MIN: f64 = 0.5;
+
 /// An operation whose requests suffer: its spans of each kind, now and at rest, in the order of the kinds.
 #[derive(Default)]
 pub(super) struct Suffering<'a>(BTreeMap<SpanKind, (&'a OpStats, &'a OpStats)>);
@@ -36,10 +37,10 @@ impl Suffering<'_> {
         asks
     }
 
-    pub(super) fn is_last(&self, callee: Callee) -> f64 {
-        let Callee::Service(callee) = callee else { return 0.0 };
+    /// Share of the requests at rest in which a service is the last that is asked.
+    pub(super) fn is_last(&self, service: NameId) -> f64 {
         let last = |rest: &OpStats| {
-            let last = rest.last_child.get(&callee).copied().unwrap_or(0);
+            let last = rest.last_child.get(&service).copied().unwrap_or(0);
             last as f64 / rest.count.max(1) as f64
         };
         self.0.values().map(|(_, rest)| last(rest)).fold(0.0, f64::max)
